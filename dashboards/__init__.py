@@ -1,0 +1,1 @@
+"""Contexts in, HTML out: pages, words, charts. No HTTP, no registry, no store."""

@@ -1,0 +1,1 @@
+"""Pure comparison of a few rooms: frames in, frozen results out."""

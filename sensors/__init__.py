@@ -1,0 +1,1 @@
+"""What arrived from the gateways, and where it is kept."""

@@ -1,0 +1,71 @@
+"""A reading, and everything that can go wrong with one.
+
+SensorError
+├── PayloadRejected     a payload, or a part of it, is not a measurement we understand
+├── HistoryRejected     an imported file is not what its map says
+├── LandingError        the landing cannot take a message (disk full, held by another receiver)
+└── StoreError          the store refuses or cannot be reached
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+TimeSource = Literal["device", "network", "received"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One value of one metric of one device at one instant.
+
+    `device` is `gateway/name`; `value` is in `unit`, the metric's own (see `sensors.metrics`);
+    `time` is aware, UTC, whole milliseconds; `time_source` says whose clock gave it.
+    """
+
+    device: str
+    metric: str
+    value: float
+    unit: str
+    time: datetime
+    time_source: TimeSource
+    gateway: str
+    seq: int | None = None
+
+
+class SensorError(Exception):
+    """Root of what this package raises."""
+
+
+class PayloadRejected(SensorError):  # noqa: N818 - the contract's name
+    """A payload that is not, or not wholly, a measurement.
+
+    `reason` is `code: sentence naming the field`; `code` is stable and groups the quarantine.
+    `readings` holds the good readings of a payload that also has a bad one.
+    """
+
+    def __init__(self, reason: str, readings: Iterable[Reading] = ()) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.readings = tuple(readings)
+
+    @property
+    def code(self) -> str:
+        """The stable first word of the reason."""
+        return self.reason.partition(":")[0]
+
+
+class HistoryRejected(SensorError):  # noqa: N818 - sibling of PayloadRejected
+    """A history file that cannot be read as its map says; the sentence names line and column."""
+
+
+class LandingError(SensorError):
+    """The landing cannot take messages now; nothing may be acknowledged."""
+
+
+class StoreError(SensorError):
+    """The store refuses, or cannot be reached; what was to be written is still in the landing."""
