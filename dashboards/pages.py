@@ -1,0 +1,532 @@
+"""What each page shows, as data: numbers, dates, keys and people's own texts. Words are made when it is rendered.
+
+Rooms, devices and outcomes go by their keys; `names` gives a room's. Times are aware and in the installation's
+zone, days are local dates, shares are 0–1 unless a unit says %.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Literal
+
+from experiments.design import Protocol
+from experiments.planning import Plan
+from experiments.verdict import Result, Status, Verdict
+
+Choice = Literal["generalise", "extend", "adjust", "stop", "inconclusive"]
+DayState = Literal["counted", "short", "silent", "washout", "ahead"]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What surrounds every page: where one is, who is signed in, and the token that goes with forms."""
+
+    path: str = "/"
+    query: str = ""  # without `lang`, so that the language switch stays on the same view
+    user: str | None = None  # a name; None is not signed in: no navigation, no sign-out
+    csrf: str = ""
+    waiting: int = 0  # payloads in quarantine, shown beside its link
+
+
+# ------------------------------------------------------------------------------------------------ experiments
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """The experiment in the words of those who try it; an empty string is not filled in."""
+
+    idea: str = ""
+    problem: str = ""
+    hypothesis: str = ""
+    change: str = ""
+    why_rooms: str = ""
+    people: str = ""
+    owner: str = ""
+    sponsor: str = ""
+    risks: str = ""
+    accessibility: str = ""
+    committee: str = ""
+    rooms_after: int | None = None  # rooms in the whole estate, if it is generalised
+    expires: date | None = None
+
+
+@dataclass(frozen=True)
+class RoomInTrial:
+    """A room's part: treated from `switch` (first day after the change), or baseline when None."""
+
+    slug: str
+    name: str
+    switch: date | None
+    capacity: int | None = None
+
+    @property
+    def treated(self) -> bool:
+        """Whether the layout of this room changes."""
+        return self.switch is not None
+
+
+@dataclass(frozen=True)
+class CoverageDay:
+    """One opening day of a room: the share of its opening hours observed, and whether the day counts."""
+
+    day: date
+    share: float | None
+    state: DayState
+
+
+@dataclass(frozen=True)
+class CoverageStrip:
+    """A room's opening days in order, for the primary outcome."""
+
+    room: str
+    treated: bool
+    days: tuple[CoverageDay, ...]
+
+
+@dataclass(frozen=True)
+class Meanwhile:
+    """What one may say before the end: nothing here tells the arms apart after the switch."""
+
+    today: date
+    week: int | None  # 1 is the first week; None before the start
+    weeks: int
+    answers: int
+    result_on: date  # first day on which the result is shown
+    counted: int = 0  # room-days that count so far
+    expected: int = 0  # room-days there could have been so far
+
+
+@dataclass(frozen=True)
+class Split:
+    """How answers in the treated rooms fall, before and after: counts by option, options in their order."""
+
+    question: str  # a key of `words.QUESTIONS`
+    options: tuple[str, ...]
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Voices:
+    """What people said, where at least k said it (k is enforced by who fills this)."""
+
+    answers: int
+    k: int
+    splits: tuple[Split, ...] = ()
+    remarks: tuple[str, ...] = ()
+    remarks_total: int = 0
+
+
+@dataclass(frozen=True)
+class CostLine:
+    """Money and internal hours for all treated rooms together."""
+
+    label: str
+    euros: float
+    hours: float
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What it costs, planned or actual; `seats` of the treated rooms, None when a capacity is unknown."""
+
+    kind: Literal["planned", "actual"]
+    lines: tuple[CostLine, ...]
+    rooms: int
+    seats: int | None
+
+    @property
+    def euros(self) -> float:
+        """All lines together."""
+        return sum(line.euros for line in self.lines)
+
+    @property
+    def hours(self) -> float:
+        """Internal time, all lines together."""
+        return sum(line.hours for line in self.lines)
+
+
+@dataclass(frozen=True)
+class Lock:
+    """When the protocol was locked, by whom, and the SHA-256 of its document."""
+
+    sha256: str
+    at: datetime
+    by: str
+
+
+@dataclass(frozen=True)
+class Unplanned:
+    """A recorded deviation (« imprévu »)."""
+
+    day: date
+    what: str
+    by: str
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What was decided, by which body, and who entered it."""
+
+    choice: Choice
+    body: str
+    on: date
+    reason: str
+    lessons: str
+    by: str
+    entered_at: datetime
+
+
+@dataclass(frozen=True)
+class FrozenLook:
+    """The panel the verdict rests on: when it was frozen and its SHA-256."""
+
+    at: datetime
+    sha256: str
+
+
+@dataclass(frozen=True)
+class ExperimentPage:
+    """One experiment, in any state of its life.
+
+    `result` is None for a free trial (`free`: observed, not compared) and for an idea. `plan` says what can be detected,
+    while planned. `later` is the result with corrections that came after the look, None when they change nothing.
+    """
+
+    slug: str
+    title: str
+    status: Status
+    starts: date | None
+    ends: date | None
+    rooms: tuple[RoomInTrial, ...]
+    protocol: Protocol | None = None
+    result: Result | None = None
+    later: Result | None = None
+    plan: Plan | None = None
+    free: bool = False
+    sheet: Sheet = field(default_factory=Sheet)
+    meanwhile: Meanwhile | None = None
+    coverage: tuple[CoverageStrip, ...] = ()
+    voices: Voices | None = None
+    costs: Costs | None = None
+    lock: Lock | None = None
+    look: FrozenLook | None = None
+    deviations: tuple[Unplanned, ...] = ()
+    decision: Decided | None = None
+    template = "experiment.html"
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """Room → its name."""
+        return {room.slug: room.name for room in self.rooms}
+
+    @property
+    def treated(self) -> tuple[RoomInTrial, ...]:
+        """The rooms whose layout changes."""
+        return tuple(room for room in self.rooms if room.treated)
+
+    @property
+    def baseline(self) -> tuple[RoomInTrial, ...]:
+        """The rooms that are left as they are."""
+        return tuple(room for room in self.rooms if not room.treated)
+
+    @property
+    def switch(self) -> date | None:
+        """The first day after the first change."""
+        return min((room.switch for room in self.rooms if room.switch), default=None)
+
+
+@dataclass(frozen=True)
+class ExperimentLine:
+    """An experiment in a list; the effect only once it may be shown."""
+
+    slug: str
+    title: str
+    status: Status
+    n_treated: int
+    n_baseline: int
+    starts: date | None = None
+    switch: date | None = None
+    ends: date | None = None
+    verdict: Verdict | None = None
+    decision: Choice | None = None
+    outcome: str | None = None  # the primary outcome
+    effect: float | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    better: Literal["higher", "lower"] = "higher"
+    free: bool = False
+    week: int | None = None
+    weeks: int | None = None
+
+
+@dataclass(frozen=True)
+class ExperimentsPage:
+    """Every experiment; the page groups them by what they ask for."""
+
+    experiments: tuple[ExperimentLine, ...]
+    template = "experiments.html"
+
+
+# ------------------------------------------------------------------------------------------------------ rooms
+
+
+@dataclass(frozen=True)
+class Now:
+    """The last value of a metric in a room."""
+
+    metric: str
+    value: float
+    at: datetime
+
+
+@dataclass(frozen=True)
+class RoomLine:
+    """A room in the list; `now` is empty while the room is hidden."""
+
+    slug: str
+    name: str
+    floor: str | None
+    capacity: int | None
+    devices: int
+    silent: int  # devices not heard from for longer than they should
+    last_seen: datetime | None
+    now: tuple[Now, ...] = ()
+    hidden_by: str | None = None  # slug of the running experiment
+    experiment: str | None = None  # its title, hidden or not
+
+
+@dataclass(frozen=True)
+class SiteRooms:
+    """A site and its rooms."""
+
+    slug: str
+    name: str
+    rooms: tuple[RoomLine, ...]
+
+
+@dataclass(frozen=True)
+class RoomsPage:
+    """Every room, by site."""
+
+    sites: tuple[SiteRooms, ...]
+    template = "rooms.html"
+
+
+@dataclass(frozen=True)
+class Series:
+    """One metric of a room over a stretch of time; a None value is a gap, drawn as one."""
+
+    metric: str
+    points: tuple[tuple[datetime, float | None], ...]
+
+
+@dataclass(frozen=True)
+class Daily:
+    """One outcome of a room by local day; a None value is a day that was not observed enough."""
+
+    outcome: str
+    days: tuple[tuple[date, float | None], ...]
+
+
+@dataclass(frozen=True)
+class DeviceInRoom:
+    """A device placed in a room; `end` None is still there."""
+
+    key: str
+    label: str | None
+    start: datetime
+    end: datetime | None
+    last_seen: datetime | None
+    silent: bool
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """Why a room's values are not shown, and until when."""
+
+    slug: str
+    title: str
+    until: date
+
+
+@dataclass(frozen=True)
+class RoomPage:
+    """One room: now, a day, a week, its days, its devices. Hidden: devices only."""
+
+    slug: str
+    name: str
+    site: str
+    floor: str | None
+    capacity: int | None
+    area_m2: float | None
+    start: datetime  # the stretch of `series`
+    end: datetime
+    span: Literal["day", "week"] = "day"
+    now: tuple[Now, ...] = ()
+    series: tuple[Series, ...] = ()
+    daily: tuple[Daily, ...] = ()
+    devices: tuple[DeviceInRoom, ...] = ()
+    hidden: Hidden | None = None
+    experiments: tuple[tuple[str, str], ...] = ()  # (slug, title) this room takes or took part in
+    form_url: str | None = None  # the address behind the room's QR code
+    template = "room.html"
+
+
+@dataclass(frozen=True)
+class PosterPage:
+    """The sheet to print and pin in a room: its QR code, which carries `url`."""
+
+    slug: str
+    name: str
+    url: str
+    template = "poster.html"
+
+
+# --------------------------------------------------------------------------------------------------- the house
+
+
+@dataclass(frozen=True)
+class SilentDevice:
+    """A device not heard from for longer than it should."""
+
+    key: str
+    room: str | None  # its room's name, None when it is placed nowhere
+    room_slug: str | None
+    last_seen: datetime
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The demonstration's history being built; the page reloads until it is there."""
+
+    done: int
+    total: int
+    step: Literal["history", "outcomes", "experiments"]
+
+
+@dataclass(frozen=True)
+class HomePage:
+    """Today: what runs, what waits for a decision, what went silent."""
+
+    today: date
+    running: tuple[ExperimentLine, ...] = ()
+    to_decide: tuple[ExperimentLine, ...] = ()
+    next_up: tuple[ExperimentLine, ...] = ()
+    silent: tuple[SilentDevice, ...] = ()
+    rooms: int = 0
+    devices: int = 0
+    quarantined: int = 0
+    answers_week: int = 0
+    progress: Progress | None = None
+    template = "home.html"
+
+
+@dataclass(frozen=True)
+class QuarantineLine:
+    """A payload that waits, and the beginning of it as text (bytes that are no text as \\xNN)."""
+
+    id: int
+    received_at: datetime
+    topic: str
+    code: str
+    reason: str
+    size: int
+    preview: str
+
+
+@dataclass(frozen=True)
+class QuarantinePage:
+    """Payloads that could not become readings, newest first, and how many there are of each code."""
+
+    entries: tuple[QuarantineLine, ...]
+    counts: tuple[tuple[str, int], ...]
+    total: int
+    code: str | None = None  # shown alone
+    page: int = 1
+    pages: int = 1
+    template = "quarantine.html"
+
+
+@dataclass(frozen=True)
+class SignInPage:
+    """Local accounts; `next` is a path of this site."""
+
+    next: str = "/"
+    csrf: str = ""
+    email: str = ""
+    error: Literal["wrong", "too_many", "link_used"] | None = None
+    template = "sign_in.html"
+
+
+@dataclass(frozen=True)
+class ErrorPage:
+    """Something could not be shown; `key` picks the sentence, `status` is HTTP's."""
+
+    status: int
+    key: Literal[
+        "not_found", "forbidden", "form_key", "form_spent", "too_fast", "too_many", "locked", "csrf", "failed"
+    ]
+    template = "error.html"
+
+
+@dataclass(frozen=True)
+class MethodPage:
+    """How Témoin compares, for who decides and who checks."""
+
+    template = "method.html"
+
+
+@dataclass(frozen=True)
+class AccessibilityPage:
+    """The declaration of accessibility."""
+
+    template = "accessibility.html"
+
+
+# ---------------------------------------------------------------------------------------------------- the form
+
+
+@dataclass(frozen=True)
+class FormPage:
+    """The questions of a room; `ask` is the running guardrail's question, shown with the first ones.
+
+    `values` are what was ticked when the form comes back with an error; nothing is ever preselected otherwise.
+    """
+
+    slug: str
+    name: str
+    nonce: str
+    key: str
+    ask: Literal["discomfort", "temperature", "air", "hearing"] | None = None
+    error: Literal["missing", "expired", "invalid"] | None = None
+    values: Mapping[str, str] = field(default_factory=dict)
+    template = "form.html"
+
+
+@dataclass(frozen=True)
+class ThanksPage:
+    """The answer is kept."""
+
+    slug: str
+    name: str
+    template = "thanks.html"
+
+
+Page = (
+    ExperimentPage
+    | ExperimentsPage
+    | RoomsPage
+    | RoomPage
+    | PosterPage
+    | HomePage
+    | QuarantinePage
+    | SignInPage
+    | ErrorPage
+    | MethodPage
+    | AccessibilityPage
+    | FormPage
+    | ThanksPage
+)
