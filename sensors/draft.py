@@ -1,0 +1,228 @@
+"""A message while it is being read: what it says so far, what was refused, and its JSON on demand."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
+
+from sensors.fields import quantities
+from sensors.instant import InstantError, instant, whole_milliseconds
+from sensors.reading import PayloadRejected, Reading
+from sensors.wording import TWICE, misfit, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from datetime import datetime, tzinfo
+
+    from sensors.metrics import Metric
+    from sensors.reading import TimeSource
+
+MOST_READINGS = 10_000
+MOST_OBJECTS = 3 * MOST_READINGS  # a batch of native readings has two braces each
+LONGEST_GATEWAY = 100
+LONGEST_DEVICE = 200
+
+Json = dict[str, Any]
+
+
+class Draft:
+    """One message and the readings a format takes from it.
+
+    A format calls `origin` for each device and instant, then `put` or `take`; what cannot be read
+    it tells `refuse`, and goes on. `zone` is the one of naive times.
+    """
+
+    __slots__ = (
+        "_device",
+        "_document",
+        "_gateway",
+        "_payload",
+        "_seq",
+        "_time",
+        "_time_source",
+        "readings",
+        "received_at",
+        "refusals",
+        "retained",
+        "topic",
+        "zone",
+    )
+
+    def __init__(
+        self, topic: str, payload: bytes, received_at: datetime, zone: tzinfo, *, retained: bool = False
+    ) -> None:
+        self.topic = topic
+        self.retained = retained
+        self.received_at = received_at if received_at.tzinfo else received_at.replace(tzinfo=UTC)
+        self.zone = zone
+        self.readings: list[Reading] = []
+        self.refusals: list[tuple[str, str]] = []
+        self._payload = payload
+        self._document: object = None
+
+    @property
+    def document(self) -> object:
+        """The payload as JSON; raises PayloadRejected when it is not."""
+        if self._document is None:
+            self._document = _parsed(self._payload)
+        return self._document
+
+    @property
+    def fields(self) -> Json:
+        """The payload as one JSON object; raises PayloadRejected when it is something else."""
+        document = self.document
+        if type(document) is not dict:
+            raise rejected(*misfit("the payload", document, "a JSON object"))
+        return document
+
+    def child(self, fields: Json, key: str) -> Json:
+        """The object under `key`; raises PayloadRejected when it is missing or something else."""
+        if key not in fields:
+            raise PayloadRejected(f"missing: there is no {key}")
+        value = fields[key]
+        if type(value) is not dict:
+            raise rejected(*misfit(key, value, "an object"))
+        return value
+
+    def origin(
+        self,
+        gateway: str,
+        device: object,
+        time: object = None,
+        source: TimeSource = "device",
+        seq: object = None,
+        *,
+        within: str = "",
+        field: str = "time",
+    ) -> bool:
+        """Say whose readings follow, measured when; False, and refused, when that cannot be right.
+
+        `time` is as the payload writes it; without one the time of reception stands in, unless the
+        broker had kept the message: then nobody knows when it was measured.
+        """
+        if not self._named(gateway, device):
+            return False
+        if time is not None:
+            try:
+                self._time = instant(time, self.zone)
+            except InstantError as error:
+                return self.refuse(error.code, f"{within}{field} is {error}")
+            self._time_source = source
+        elif self.retained:
+            return self.refuse("retained", "the broker had kept this message and it has no time of its own")
+        else:
+            self._time = whole_milliseconds(self.received_at)
+            self._time_source = "received"
+        self._seq = self._sequence(seq)
+        return True
+
+    def put(self, metric: Metric, value: float, field: str) -> None:
+        """Add a reading in the metric's own unit, or refuse a value that cannot be one."""
+        if not metric.low <= value <= metric.high or value in metric.sentinels:
+            code, sentence = metric.fault(value) or ("out_of_range", "implausible")
+            self.refuse(code, f"{field}: {sentence}")
+            return
+        if len(self.readings) >= MOST_READINGS:
+            self.readings.clear()
+            raise PayloadRejected(f"too_many: more than {MOST_READINGS} readings in one payload")
+        self.readings.append(
+            Reading(
+                self._device,
+                metric.key,
+                float(value),
+                metric.unit,
+                self._time,
+                self._time_source,
+                self._gateway,
+                self._seq,
+            )
+        )
+
+    def take(self, fields: Mapping[str, object], within: str = "", known: Collection[str] = ()) -> int:
+        """Add the quantities that names in `fields` tell, but `known` metrics; how many names told one."""
+        found, named = quantities(fields, self.refuse, known)
+        for quantity in found:
+            self.put(quantity.metric, quantity.value, within + quantity.field)
+        return named
+
+    def unknown(self, fields: Json) -> None:
+        """Refuse fields of which no name tells a quantity; they wait for somebody to map them."""
+        names = ", ".join(shown(name) for name in list(fields)[:8]) or "there are none"
+        self.refuse("nothing_known", f"no quantity is known by any of these names: {names}")
+
+    def refuse(self, code: str, sentence: str) -> bool:
+        """Note what cannot be read, and why; always False, for `return draft.refuse(…)`."""
+        self.refusals.append((code, sentence))
+        return False
+
+    def _named(self, gateway: str, device: object) -> bool:
+        if not isinstance(device, str):
+            return self.refuse(*misfit("the device's name", device, "text"))
+        gateway, device = gateway.strip(), device.strip()
+        if not gateway or not device:
+            return self.refuse("empty_device", f"the {'gateway' if not gateway else 'device'} has no name")
+        if not gateway.isprintable() or not device.isprintable():
+            return self.refuse("bad_device", f"{shown(f'{gateway}/{device}')} has unprintable characters")
+        self._gateway = gateway
+        self._device = f"{gateway}/{device}"
+        if len(gateway) > LONGEST_GATEWAY or len(self._device) > LONGEST_DEVICE:
+            return self.refuse(
+                "bad_device", f"{shown(self._device)} is longer than {LONGEST_DEVICE} characters"
+            )
+        return True
+
+    def _sequence(self, seq: object) -> int | None:
+        if seq is None:
+            return None
+        if type(seq) is int and 0 <= seq < 2**63:
+            return seq
+        self.refuse(*misfit("seq", seq, "a whole number"))
+        return None
+
+
+def rejected(code: str, sentence: str) -> PayloadRejected:
+    """The refusal of a whole message."""
+    return PayloadRejected(f"{code}: {sentence}")
+
+
+def _parsed(payload: bytes) -> object:
+    if not payload:
+        raise PayloadRejected("empty: the payload has no bytes")
+    try:
+        text = str(payload, "utf-8-sig" if payload[:3] == b"\xef\xbb\xbf" else "utf-8")
+    except UnicodeDecodeError as error:
+        raise PayloadRejected(f"binary: byte {error.start} of the payload is not UTF-8 text") from error
+    if text.count("{") > MOST_OBJECTS:
+        raise PayloadRejected(f"too_many: more than {MOST_OBJECTS} objects in one payload")
+    try:
+        return _document(text)
+    except json.JSONDecodeError as error:
+        raise PayloadRejected(f"broken_json: {error.msg} at character {error.pos}") from error
+    except RecursionError as error:
+        raise PayloadRejected("too_deep: the JSON is nested too deep") from error
+
+
+def _document(text: str) -> object:
+    try:
+        return _DECODER.decode(text)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:
+        # an integer of thousands of digits: as a float it is infinite, and its field can be named
+        return _WIDE_DECODER.decode(text)
+
+
+def _once(pairs: list[tuple[str, object]]) -> Json:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                fields[key] = TWICE
+            seen.add(key)
+    return fields
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_once)
+_WIDE_DECODER = json.JSONDecoder(object_pairs_hook=_once, parse_int=float)

@@ -1,0 +1,67 @@
+"""The Things Stack v3: `v3/{application}@{tenant}/devices/{id}/up`.
+
+Measured when the network server received it; `normalized_payload` has certain units and comes before
+`decoded_payload`. Joins, downlinks and locations measure nothing, nor does a simulated uplink.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sensors.lorawan import Uplink, take_uplink
+from sensors.reading import PayloadRejected
+
+if TYPE_CHECKING:
+    from sensors.draft import Draft
+
+TOPICS = ("v3/+/devices/+/#",)
+MARKS = ("end_device_ids",)
+
+
+def read(draft: Draft) -> None:
+    """Readings of an uplink; of every other message none."""
+    levels = draft.topic.split("/")
+    own_topic = levels[0] == "v3" and levels[2:3] == ["devices"]
+    if own_topic and levels[4:] != ["up"]:
+        return
+    fields = draft.fields
+    if not own_topic and "uplink_message" not in fields:
+        return
+    message = draft.child(fields, "uplink_message")
+    if fields.get("simulated") is True or message.get("simulated") is True:
+        return
+    decoded = message.get("decoded_payload")
+    normalized = _normalized(message)
+    if not isinstance(decoded, dict) and not normalized:
+        if message.get("frm_payload"):
+            raise PayloadRejected(
+                "not_decoded: uplink_message has no decoded_payload; give the device a payload formatter"
+            )
+        return
+    heard = message.get("received_at")
+    uplink = Uplink(
+        gateway=levels[1] if own_topic else levels[0],
+        device=draft.child(fields, "end_device_ids").get("device_id", ""),
+        fields=decoded if isinstance(decoded, dict) else {},
+        time=heard if heard is not None else fields.get("received_at"),
+        time_field="uplink_message.received_at",
+        seq=message.get("f_cnt", 0),  # zeros are left out
+        certain=next((each for each in normalized if "time" not in each), {}),
+        records=[each for each in normalized if "time" in each],
+    )
+    take_uplink(draft, uplink)
+
+
+def _normalized(message: dict[str, Any]) -> list[dict[str, Any]]:
+    measurements = message.get("normalized_payload")
+    if not isinstance(measurements, list):
+        return []
+    return [_in_volts(each) for each in measurements if isinstance(each, dict)]
+
+
+def _in_volts(measurement: dict[str, Any]) -> dict[str, Any]:
+    """The standard's `battery` is a voltage."""
+    if "battery" not in measurement:
+        return measurement
+    rest = {name: value for name, value in measurement.items() if name != "battery"}
+    return {**rest, "battery_voltage": measurement["battery"]}

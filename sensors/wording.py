@@ -1,0 +1,38 @@
+"""Values as the sentence of a refusal may carry them: one line, short, whatever came in."""
+
+from __future__ import annotations
+
+_LONGEST = 60
+_LARGEST = 10**30
+
+
+def shown(value: object) -> str:
+    """`value` in at most sixty characters without line breaks or control characters."""
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, list):
+        return "a list"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int) and not -_LARGEST < value < _LARGEST:
+        return "an integer of more than 30 digits"
+    if isinstance(value, str) and len(value) > _LONGEST:
+        value = f"{value[: _LONGEST - 3]}…"
+    return repr(value)
+
+
+class Twice:
+    """Stands where a JSON object gave one key twice, so that whoever reads it there refuses it."""
+
+    def __repr__(self) -> str:
+        return "given twice"
+
+
+TWICE = Twice()
+
+
+def misfit(field: str, value: object, wanted: str) -> tuple[str, str]:
+    """Code and sentence for a `field` whose value is not what was `wanted`."""
+    if value is TWICE:
+        return "duplicate_key", f"{field} is given twice"
+    return "bad_type", f"{field} is {shown(value)}, not {wanted}"
