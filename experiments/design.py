@@ -48,8 +48,8 @@ class Design:
 
     `switch` gives each treated room the first day after its change; `baseline` None means every other room
     of the panel; `washout` counts panel days dropped from the switch on; `min_days` is asked of each room on
-    each side. `pairs` are `(treated, baseline)` couples, or a label per room; `strata` the groups a lot was drawn
-    within. `seed` is that of the lot and of sampled randomisation. Raises DesignError.
+    each side. `pairs` are `(treated, baseline)` couples, or a label per room; `strata` the groups a lot
+    was drawn within. `seed` is that of the lot and of sampled randomisation. Raises DesignError.
     """
 
     switch: Mapping[str, Day]

@@ -12,8 +12,9 @@ from experiments.reason import Reason
 class Plan:
     """What `n_treated` + `n_baseline` rooms can tell, in the outcome's unit.
 
-    `sd` is the SD of room changes, with a range when it comes from history. `mde80` is the effect whose interval
-    excludes zero in 80 % of experiments; `mde80_generalise` the one for which « generalise » is said in 80 %.
+    `sd` is the SD of room changes, with a range when it comes from history. `mde80` is the effect whose
+    interval excludes zero in 80 % of experiments, `mde80_generalise` the one for which « generalise » is
+    said in 80 %.
     """
 
     n_treated: int

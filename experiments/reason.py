@@ -26,7 +26,6 @@ REASONS: dict[str, tuple[str, ...]] = {
     "one_pair": (),
     "zero_variance": (),  # all rooms changed by exactly as much: no measure of chance
     "no_randomisation": (),  # a permuted date leaves a room without a day on one side
-    "no_answers": (),  # the outcome has no value at all
     # cautions beside an estimate
     "missing_cells": ("share",),  # share (0–1) of room-days missing; days adjusted by a two-way fit
     "dates_apart": (
@@ -47,7 +46,6 @@ REASONS: dict[str, tuple[str, ...]] = {
     "rooms_lost": ("planned", "kept"),
     # the verdict
     "locked": (),
-    "not_started": (),
     "interim_goes_on": (),  # the interim look ended nothing, so it shows nothing
     "not_estimable": (),
     "no_threshold": (),
