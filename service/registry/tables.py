@@ -300,7 +300,7 @@ class Outcome(Base):
 
 
 class StaleDay(Base):
-    """A local day whose outcomes must be computed (again): new, late data, a corrected placement, other hours."""
+    """A local day to compute (again): new, late data, a corrected placement, other hours."""
 
     __tablename__ = "stale_days"
     day: Mapped[date] = mapped_column(primary_key=True)

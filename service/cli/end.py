@@ -1,0 +1,47 @@
+"""How a command ends when it cannot do what was asked, and what most commands start from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from service.registry import Registry
+    from service.settings import Settings
+
+FAILED, WRONG_USE, REJECTED_INPUT = 1, 2, 3
+
+
+class Ended(Exception):  # noqa: N818 - an ending with a sentence, not a fault
+    """One sentence for the person at the terminal, and the exit code: 1 failed, 2 wrong use, 3 rejected input."""
+
+    def __init__(self, sentence: str, code: int = FAILED) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+def settings_or_end(**overrides: Any) -> Settings:  # noqa: ANN401 - any setting's value
+    """The settings, or the end with the names of the bad ones; an option left at None overrides nothing."""
+    from service.settings import SettingsError, load_settings  # noqa: PLC0415 - pydantic is not for --help
+
+    try:
+        settings = load_settings(**{name: value for name, value in overrides.items() if value is not None})
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    except SettingsError as error:
+        raise Ended(str(error)) from error
+    except OSError as error:
+        raise Ended(
+            f"{error.filename}: {error.strerror}; choose another folder with TEMOIN_DATA_DIR."
+        ) from error
+    return settings
+
+
+def registry_or_end(settings: Settings) -> Registry:
+    """The registry with this version's schema, or the end with the sentence that says what to do."""
+    from service.registry import Registry, RegistryError  # noqa: PLC0415 - SQLAlchemy is not for --help
+
+    try:
+        registry = Registry(settings.registry_url)
+        registry.check()
+    except RegistryError as error:
+        raise Ended(str(error)) from error
+    return registry

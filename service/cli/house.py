@@ -1,0 +1,201 @@
+"""`temoin serve`, `migrate`, `user`, `declare`: the web pages and what they rest on."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import sys
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from service.cli.end import REJECTED_INPUT, WRONG_USE, Ended, registry_or_end, settings_or_end
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy.orm import Session
+
+user_app = typer.Typer(help="People who sign in.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add this family to the command."""
+    app.command()(serve)
+    app.command()(migrate)
+    app.command()(declare)
+    app.add_typer(user_app, name="user")
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on (TEMOIN_HOST).")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port to listen on (TEMOIN_PORT).", min=1, max=65535)
+    ] = None,
+) -> None:
+    """Serve the pages, the form and the API.
+
+    Example: temoin serve --port 8080
+    """
+    import uvicorn  # noqa: PLC0415 - heavy, and only here
+
+    from service.app import create_app  # noqa: PLC0415 - likewise
+    from service.logs import configure_logs  # noqa: PLC0415 - likewise
+
+    settings = settings_or_end(host=host, port=port)
+    configure_logs(settings.log_level)
+    registry = registry_or_end(settings)
+    listening = listen_or_end(settings.host, settings.port)
+    app = create_app(settings, registry)
+    proxies = settings.trusted_proxies
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=proxies or None,
+        timeout_graceful_shutdown=10,
+    )
+    typer.echo(f"http://{settings.host}:{settings.port}/")
+    uvicorn.Server(config).run(sockets=[listening])
+
+
+def listen_or_end(host: str, port: int) -> socket.socket:
+    """A listening socket, so that a taken port is one sentence and not a stack trace."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+    except OSError as error:
+        raise Ended(
+            f"Cannot listen on {host}:{port} ({error.strerror}): choose another with --port, or stop what uses it."
+        ) from error
+    listening.listen(128)
+    return listening
+
+
+def migrate() -> None:
+    """Create the registry, or bring its schema to this version.
+
+    Example: temoin migrate
+    """
+    from service.registry import Registry, RegistryError  # noqa: PLC0415 - SQLAlchemy is not for --help
+
+    settings = settings_or_end()
+    try:
+        revision = Registry(settings.registry_url).migrate()
+    except RegistryError as error:
+        raise Ended(str(error)) from error
+    typer.echo(f"The registry is at schema {revision}.")
+
+
+def declare(
+    file: Annotated[Path, typer.Argument(help="A TOML file: sites, rooms, hours, placements, experiments.")],
+) -> None:
+    """Declare sites, rooms, hours, placements and experiments; again with a changed file says what it changed.
+
+    Example: temoin declare city.toml
+    """
+    from service.declare import DeclarationRejected, declare_file  # noqa: PLC0415 - see serve
+
+    settings = settings_or_end()
+    registry = registry_or_end(settings)
+    try:
+        with registry.session() as session:
+            changes = declare_file(session, file, settings, datetime.now(UTC))
+    except DeclarationRejected as error:
+        raise Ended(f"{file}: {error}", REJECTED_INPUT) from error
+    except OSError as error:
+        raise Ended(f"{file}: {error.strerror}", WRONG_USE) from error
+    for line in changes:
+        typer.echo(line)
+    if not changes:
+        typer.echo("Nothing to change: the registry already says all this.")
+
+
+@user_app.command("add")
+def user_add(
+    email: str,
+    name: Annotated[str, typer.Option(help="How the person is shown.")] = "",
+    role: Annotated[str, typer.Option(help="reader, facilities, analyst or administrator.")] = "reader",
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from stdin.")
+    ] = False,
+) -> None:
+    """Add somebody; without --password-stdin a password is made and printed once.
+
+    Example: temoin user add camille@ville.example --name Camille --role facilities
+    """
+    from service.registry import users  # noqa: PLC0415 - see serve
+
+    password = sys.stdin.readline().rstrip("\n") if password_stdin else secrets.token_urlsafe(12)
+    with _people() as session:
+        users.add(session, email, name, role, password, datetime.now(UTC))
+    typer.echo(f"{email} may sign in as {role}.")
+    if not password_stdin:
+        typer.echo(f"Password, shown once: {password}")
+
+
+@user_app.command("list")
+def user_list() -> None:
+    """Everybody who may sign in.
+
+    Example: temoin user list
+    """
+    from service.registry import users  # noqa: PLC0415 - see serve
+
+    with _people() as session:
+        for user in users.everyone(session):
+            typer.echo(f"{user.email}\t{user.role}\t{'active' if user.active else 'disabled'}\t{user.name}")
+
+
+@user_app.command("password")
+def user_password(
+    email: str,
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from stdin.")
+    ] = False,
+) -> None:
+    """Give somebody a new password and sign them out everywhere.
+
+    Example: temoin user password camille@ville.example
+    """
+    from service.registry import users  # noqa: PLC0415 - see serve
+
+    password = sys.stdin.readline().rstrip("\n") if password_stdin else secrets.token_urlsafe(12)
+    with _people() as session:
+        user = users.known(session, email)
+        user.password_hash = users.hash_password(password)
+        users.close_all(session, user)
+    typer.echo(f"{email} has a new password." if password_stdin else f"Password, shown once: {password}")
+
+
+@user_app.command("disable")
+def user_disable(email: str) -> None:
+    """Sign somebody out everywhere and let them in no more; what they decided stays.
+
+    Example: temoin user disable camille@ville.example
+    """
+    from service.registry import users  # noqa: PLC0415 - see serve
+
+    with _people() as session:
+        user = users.known(session, email)
+        user.active = False
+        users.close_all(session, user)
+    typer.echo(f"{email} may no longer sign in.")
+
+
+@contextmanager
+def _people() -> Iterator[Session]:
+    from service.registry.users import UserError  # noqa: PLC0415 - see serve
+
+    try:
+        with registry_or_end(settings_or_end()).session() as session:
+            yield session
+    except UserError as error:
+        raise Ended(str(error)) from error

@@ -1,0 +1,135 @@
+"""People who sign in, their passwords and their sessions."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from functools import cache
+from typing import TYPE_CHECKING
+
+from sqlalchemy import delete, select
+
+from service.registry.tables import Session as SignedIn
+from service.registry.tables import User
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime, timedelta
+
+    from pwdlib import PasswordHash
+    from sqlalchemy.orm import Session
+
+ROLES = ("reader", "facilities", "analyst", "administrator")
+MIN_PASSWORD = 12
+MAX_PASSWORD = 200  # argon2 would hash a novel for an attacker
+
+
+class UserError(Exception):
+    """Something about a person that cannot be done; the sentence says why."""
+
+
+def add(session: Session, email: str, name: str, role: str, password: str | None, now: datetime) -> User:
+    """A new person; raises UserError for a taken address, an unknown role or a short password."""
+    email = email.strip().lower()
+    if "@" not in email or len(email) > 254:  # noqa: PLR2004 - RFC 5321's limit
+        raise UserError(f"« {email} » is not an e-mail address.")
+    if role not in ROLES:
+        raise UserError(f"There is no role « {role} »: choose one of {', '.join(ROLES)}.")
+    if find(session, email) is not None:
+        raise UserError(f"{email} is there already.")
+    user = User(
+        email=email,
+        name=name.strip() or email,
+        role=role,
+        password_hash=None if password is None else hash_password(password),
+        created_at=now,
+    )
+    session.add(user)
+    session.flush()
+    return user
+
+
+def find(session: Session, email: str) -> User | None:
+    """The person with this address."""
+    return session.scalar(select(User).where(User.email == email.strip().lower()))
+
+
+def known(session: Session, email: str) -> User:
+    """The person with this address; raises UserError when there is none."""
+    user = find(session, email)
+    if user is None:
+        raise UserError(f"Nobody here has the address {email}.")
+    return user
+
+
+def everyone(session: Session) -> Sequence[User]:
+    """All people, by address."""
+    return session.scalars(select(User).order_by(User.email)).all()
+
+
+def hash_password(password: str) -> str:
+    """Argon2id hash; raises UserError when the password is too short or too long."""
+    if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
+        raise UserError(f"A password has {MIN_PASSWORD} to {MAX_PASSWORD} characters.")
+    return _argon2().hash(password)
+
+
+def checked(session: Session, email: str, password: str) -> User | None:
+    """The active person with this address and password; as slow for nobody as for somebody."""
+    user = find(session, email)
+    known = user is not None and user.active and user.password_hash is not None
+    stored = user.password_hash if known and user is not None else _nobody()
+    if len(password) > MAX_PASSWORD or not _argon2().verify(password, stored or _nobody()):
+        return None
+    return user if known else None
+
+
+def open_session(
+    session: Session, user: User, now: datetime, lasting: timedelta, kind: str = "session"
+) -> str:
+    """A token for this person, valid for `lasting`; only its SHA-256 is kept."""
+    token = secrets.token_urlsafe(32)
+    session.add(SignedIn(token_sha256=_sha256(token), kind=kind, user_id=user.id, expires=now + lasting))
+    return token
+
+
+def session_user(session: Session, token: str, now: datetime, kind: str = "session") -> User | None:
+    """Whose token this is, while it is valid and the person active."""
+    row = session.get(SignedIn, _sha256(token))
+    if row is None or row.kind != kind or row.expires <= now or not row.user.active:
+        return None
+    return row.user
+
+
+def use_link(session: Session, token: str, now: datetime) -> User | None:
+    """Whose one-time link this is; it serves once."""
+    user = session_user(session, token, now, kind="link")
+    close_session(session, token)
+    return user
+
+
+def close_session(session: Session, token: str) -> None:
+    """Forget this token; an unknown one is fine."""
+    session.execute(delete(SignedIn).where(SignedIn.token_sha256 == _sha256(token)))
+
+
+def close_all(session: Session, user: User) -> None:
+    """Sign a person out everywhere."""
+    session.execute(delete(SignedIn).where(SignedIn.user_id == user.id))
+
+
+def _sha256(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+@cache
+def _argon2() -> PasswordHash:
+    from pwdlib import PasswordHash  # noqa: PLC0415 - only where a password is at hand
+
+    return PasswordHash.recommended()
+
+
+@cache
+def _nobody() -> str:
+    """A hash that no password opens, so that an unknown address takes as long as a known one."""
+    return _argon2().hash(secrets.token_urlsafe(16))

@@ -1,0 +1,178 @@
+"""Every setting in one table: `TEMOIN_*`, `.env`, or a file named by `TEMOIN_X_FILE`."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from dotenv import dotenv_values
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "TEMOIN_"
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used; the message names the variable and what it should be."""
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError("should be a time zone such as Europe/Paris") from error
+    return name
+
+
+def _broker_url(url: str) -> str:
+    if not url.startswith(("mqtt://", "mqtts://")):
+        raise ValueError("should begin with mqtt:// or mqtts://")
+    return url
+
+
+class Settings(BaseSettings):
+    """The installation's settings; a bad value stops the start by its name."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True)
+
+    data_dir: Path = Field(
+        Path("data"), description="Folder of the landing, the embedded store, the registry"
+    )
+    store: Literal["embedded", "influxdb"] = Field("embedded", description="Where readings are kept")
+    influx_url: str = Field("http://localhost:8086", description="InfluxDB 2.x, when STORE is influxdb")
+    influx_token: SecretStr | None = Field(None, description="Its token: read and write on the bucket")
+    influx_org: str = Field("temoin", description="Its organisation")
+    influx_bucket: str = Field("temoin", description="Its bucket")
+    database_url: str | None = Field(
+        None,
+        description="Registry: sqlite:///… or postgresql+psycopg://…; by default registry.db in DATA_DIR",
+    )
+    mqtt_url: Annotated[str, AfterValidator(_broker_url)] = Field(
+        "mqtt://localhost:1883", description="Broker: mqtt:// or mqtts://"
+    )
+    mqtt_protocol: Literal["auto", "5", "3.1.1"] = Field(
+        "auto", description="MQTT version (5 costs more CPU)"
+    )
+    mqtt_topics: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("temoin/#", "application/#", "v3/#", "zigbee2mqtt/#"), description="Topics to follow, by commas"
+    )
+    mqtt_client_id: str = Field("temoin-ingest", description="Fixed name of the receiver at the broker")
+    mqtt_user: str | None = Field(None, description="User at the broker")
+    mqtt_password: SecretStr | None = Field(None, description="Password at the broker")
+    mqtt_ca: Path | None = Field(None, description="CA certificate of the broker (PEM)")
+    mqtt_cert: Path | None = Field(None, description="Client certificate (PEM)")
+    mqtt_key: Path | None = Field(None, description="Key of the client certificate (PEM)")
+    host: str = Field("127.0.0.1", description="Address the pages are served on")
+    port: int = Field(8080, ge=1, le=65535, description="Port the pages are served on")
+    public_url: str | None = Field(None, description="How people reach the pages: QR codes, secure cookies")
+    trusted_proxies: str = Field("", description="Addresses of proxies whose X-Forwarded-* headers count")
+    secret_key: SecretStr | None = Field(None, description="Signs forms; made in DATA_DIR if absent")
+    locale: Literal["fr", "en"] = Field("fr", description="Language where a reader has not chosen")
+    timezone: Annotated[str, AfterValidator(_known_zone)] = Field("Europe/Paris", description="Of local days")
+    raw_days: int = Field(30, ge=1, description="Days raw messages are kept")
+    answer_months: int = Field(13, ge=1, description="Months answers are kept one by one")
+    remark_months: int = Field(6, ge=1, description="Months free remarks are kept")
+    min_group: int = Field(5, ge=2, description="Smallest group of answers that is shown (k)")
+    max_body_bytes: int = Field(2_000_000, ge=1024, description="Largest request accepted")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Detail of the logs")
+
+    @field_validator("mqtt_topics", mode="before")
+    @classmethod
+    def _split_topics(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        topics = tuple(topic.strip() for topic in value.split(",") if topic.strip())
+        if not topics:
+            raise ValueError("should name at least one topic, for example temoin/#")
+        return topics
+
+    @model_validator(mode="after")
+    def _complete(self) -> Settings:
+        if self.store == "influxdb" and self.influx_token is None:
+            raise ValueError("INFLUX_TOKEN is needed when STORE is influxdb")
+        if (self.mqtt_cert is None) != (self.mqtt_key is None):
+            raise ValueError("MQTT_CERT and MQTT_KEY go together")
+        return self
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone of local days and hours."""
+        return ZoneInfo(self.timezone)
+
+    @property
+    def registry_url(self) -> str:
+        """SQLAlchemy URL of the registry."""
+        return self.database_url or f"sqlite:///{(self.data_dir / 'registry.db').absolute()}"
+
+    @property
+    def secure(self) -> bool:
+        """Whether people come over https, so that cookies may insist on it."""
+        return (self.public_url or "").startswith("https://")
+
+    def signing_key(self) -> str:
+        """SECRET_KEY, or the one made once and kept in DATA_DIR (readable by its owner only)."""
+        if self.secret_key is not None:
+            return self.secret_key.get_secret_value()
+        path = self.data_dir / "secret_key"
+        if not path.exists():
+            self.data_dir.mkdir(parents=True, exist_ok=True)
+            draft = path.with_name(f"secret_key.{os.getpid()}")
+            draft.touch(mode=0o600)
+            draft.write_text(secrets.token_urlsafe(48), encoding="ascii")
+            try:
+                os.link(draft, path)  # the first of two processes wins; both read the same key
+            except FileExistsError:
+                pass
+            finally:
+                draft.unlink()
+        return path.read_text(encoding="ascii").strip()
+
+
+def _from_files() -> dict[str, str]:
+    """Values of the settings given as `TEMOIN_X_FILE=path`, in the environment or `.env`."""
+    given = {**{k: v or "" for k, v in dotenv_values(".env").items()}, **os.environ}
+    values = {}
+    for name, path in given.items():
+        field = name.removeprefix(PREFIX).removesuffix("_FILE").lower()
+        if not (name.startswith(PREFIX) and name.endswith("_FILE") and field in Settings.model_fields):
+            continue
+        try:
+            values[field] = Path(path).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise SettingsError(f"{name}: cannot read {path} ({error.strerror})") from error
+    return values
+
+
+def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - any setting's value
+    """The settings of this process; `overrides` come from the command line. Raises SettingsError by name."""
+    try:
+        return Settings(**{**_from_files(), **overrides})
+    except ValidationError as error:
+        raise SettingsError("\n".join(_sentence(dict(line)) for line in error.errors())) from error
+
+
+def unknown_settings() -> list[str]:
+    """Variables that begin with TEMOIN_ and mean nothing: typing mistakes, most often."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    return sorted(
+        name
+        for name in os.environ
+        if name.startswith(PREFIX)
+        and name not in known
+        and name.removesuffix("_FILE") not in known
+        and not name.startswith(f"{PREFIX}TEST_")
+    )
+
+
+def _sentence(line: dict[str, Any]) -> str:
+    where = line["loc"][0] if line["loc"] else None
+    message = str(line["msg"]).removeprefix("Value error, ")
+    if where is None:
+        return f"{PREFIX}{message}"
+    name = str(where)
+    secret = "secret" in name or "password" in name or "token" in name
+    got = "" if secret else f" (it is {line['input']!r})"
+    return f"{PREFIX}{name.upper()}: {message}{got}"
