@@ -37,6 +37,21 @@ class Reading:
     seq: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a gateway sent, as it came: nothing is decoded, nothing is lost.
+
+    `received_at` is aware UTC; `qos` is the one it was delivered with (0 promises nothing), and
+    `retained` says that the broker had kept it for whoever subscribes later.
+    """
+
+    topic: str
+    payload: bytes
+    received_at: datetime
+    qos: int = 1
+    retained: bool = False
+
+
 class SensorError(Exception):
     """Root of what this package raises."""
 
