@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from datetime import UTC
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from sensors.fields import quantities
-from sensors.instant import InstantError, instant, whole_milliseconds
+from sensors.instant import instant, whole_milliseconds
 from sensors.reading import PayloadRejected, Reading
-from sensors.wording import TWICE, misfit, shown
+from sensors.wording import TWICE, UnreadableError, misfit, shown
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 MOST_READINGS = 10_000
 MOST_OBJECTS = 3 * MOST_READINGS  # a batch of native readings has two braces each
+MOST_REFUSALS = 1000
 LONGEST_GATEWAY = 100
 LONGEST_DEVICE = 200
 
@@ -101,12 +103,17 @@ class Draft:
         `time` is as the payload writes it; without one the time of reception stands in, unless the
         broker had kept the message: then nobody knows when it was measured.
         """
-        if not self._named(gateway, device):
-            return False
+        try:
+            self._device = _identity(gateway, device) if isinstance(device, str) else ""
+        except UnreadableError as error:
+            return self.refuse(error.code, f"the name {error}")
+        if not self._device:
+            return self.refuse(*misfit("the device's name", device, "text"))
+        self._gateway = gateway
         if time is not None:
             try:
                 self._time = instant(time, self.zone)
-            except InstantError as error:
+            except UnreadableError as error:
                 return self.refuse(error.code, f"{within}{field} is {error}")
             self._time_source = source
         elif self.retained:
@@ -123,6 +130,9 @@ class Draft:
             code, sentence = metric.fault(value) or ("out_of_range", "implausible")
             self.refuse(code, f"{field}: {sentence}")
             return
+        self._add(metric, float(value))
+
+    def _add(self, metric: Metric, value: float) -> None:
         if len(self.readings) >= MOST_READINGS:
             self.readings.clear()
             raise PayloadRejected(f"too_many: more than {MOST_READINGS} readings in one payload")
@@ -130,7 +140,7 @@ class Draft:
             Reading(
                 self._device,
                 metric.key,
-                float(value),
+                value,
                 metric.unit,
                 self._time,
                 self._time_source,
@@ -139,11 +149,11 @@ class Draft:
             )
         )
 
-    def take(self, fields: Mapping[str, object], within: str = "", known: Collection[str] = ()) -> int:
+    def take(self, fields: Mapping[str, object], known: Collection[str] = ()) -> int:
         """Add the quantities that names in `fields` tell, but `known` metrics; how many names told one."""
         found, named = quantities(fields, self.refuse, known)
         for quantity in found:
-            self.put(quantity.metric, quantity.value, within + quantity.field)
+            self._add(quantity.metric, quantity.value)
         return named
 
     def unknown(self, fields: Json) -> None:
@@ -154,23 +164,11 @@ class Draft:
     def refuse(self, code: str, sentence: str) -> bool:
         """Note what cannot be read, and why; always False, for `return draft.refuse(…)`."""
         self.refusals.append((code, sentence))
-        return False
-
-    def _named(self, gateway: str, device: object) -> bool:
-        if not isinstance(device, str):
-            return self.refuse(*misfit("the device's name", device, "text"))
-        gateway, device = gateway.strip(), device.strip()
-        if not gateway or not device:
-            return self.refuse("empty_device", f"the {'gateway' if not gateway else 'device'} has no name")
-        if not gateway.isprintable() or not device.isprintable():
-            return self.refuse("bad_device", f"{shown(f'{gateway}/{device}')} has unprintable characters")
-        self._gateway = gateway
-        self._device = f"{gateway}/{device}"
-        if len(gateway) > LONGEST_GATEWAY or len(self._device) > LONGEST_DEVICE:
-            return self.refuse(
-                "bad_device", f"{shown(self._device)} is longer than {LONGEST_DEVICE} characters"
+        if len(self.refusals) >= MOST_REFUSALS:
+            raise PayloadRejected(
+                f"{self.refusals[0][0]}: {self.refusals[0][1]}; and {MOST_REFUSALS} more at least"
             )
-        return True
+        return False
 
     def _sequence(self, seq: object) -> int | None:
         if seq is None:
@@ -179,6 +177,19 @@ class Draft:
             return seq
         self.refuse(*misfit("seq", seq, "a whole number"))
         return None
+
+
+@lru_cache(maxsize=16_384)
+def _identity(gateway: str, device: str) -> str:
+    """`gateway/device`; raises UnreadableError when one of them is no name."""
+    key = f"{gateway}/{device.strip()}"
+    if not gateway.strip() or not device.strip():
+        raise UnreadableError("empty_device", f"{shown(key)} has an empty part")
+    if not key.isprintable():
+        raise UnreadableError("bad_device", f"{shown(key)} has unprintable characters")
+    if len(gateway) > LONGEST_GATEWAY or len(key) > LONGEST_DEVICE:
+        raise UnreadableError("bad_device", f"{shown(key)} is longer than {LONGEST_DEVICE} characters")
+    return key
 
 
 def rejected(code: str, sentence: str) -> PayloadRejected:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sensors.metrics import METRICS, MISSING, Metric, converted, known_unit
 from sensors.names import BY_UNIT, Name, is_wrapper, named, words
@@ -45,9 +44,8 @@ _NO = words(
 _NUMBER_AND_UNIT = re.compile(r"\s*([-+]?\d{1,12}(?:[.,]\d{1,12})?)\s*(\D{0,12})", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Quantity:
-    """A value found under a name, in the metric's own unit."""
+class Quantity(NamedTuple):
+    """A plausible value found under a name, in the metric's own unit."""
 
     metric: Metric
     value: float
@@ -73,7 +71,7 @@ def quantities(
         told += 1
         if name.metric in known:
             continue
-        found = _quantity(name, value, path, refuse)
+        found = _as_it_stands(name, value, path) or _quantity(name, value, path, refuse)
         if found is None:
             continue
         key = found.metric.key
@@ -83,9 +81,7 @@ def quantities(
             contested.pop(key, None)
         elif found.doubt == rival.doubt:
             if found.summed:
-                best[key] = Quantity(
-                    found.metric, rival.value + found.value, rival.field, rival.doubt, summed=True
-                )
+                best[key] = rival._replace(value=rival.value + found.value)
             elif found.value != rival.value:
                 contested[key] = found
     for key, other in contested.items():
@@ -122,6 +118,16 @@ def _named_values(fields: Mapping[str, object], refuse: Refuse) -> Iterator[tupl
             name = named(path)
             if name is not None:
                 yield name, value, path
+
+
+def _as_it_stands(name: Name, value: object, path: str) -> Quantity | None:
+    """Most fields: a number in the metric's own unit."""
+    metric = name.plain
+    if metric is None or not (type(value) is float or type(value) is int):
+        return None
+    if not metric.low <= value <= metric.high or value in metric.sentinels:
+        return None
+    return Quantity(metric, float(value), path, name.doubt, name.summed)
 
 
 def _quantity(name: Name, value: object, path: str, refuse: Refuse) -> Quantity | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sensors.wording import shown
+from sensors.wording import UnreadableError, shown
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -19,29 +19,21 @@ _MILLISECONDS_END = 1e14
 _SHORTEST = len("2026-03-02T09:15")
 
 
-class InstantError(ValueError):
-    """Not an instant, or none a sensor can have measured at; the sentence starts with the value."""
-
-    def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.code = code
-
-
 def instant(value: object, zone: tzinfo) -> datetime:
     """`value` as aware UTC cut to whole milliseconds; a naive ISO time is `zone`'s.
 
-    Raises InstantError (`bad_time`, `clock_behind` before 2000, `clock_ahead` from 2100).
+    Raises UnreadableError (`bad_time`, `clock_behind` before 2000, `clock_ahead` from 2100).
     """
     if isinstance(value, str):
         moment = _from_iso(value, zone)
     elif isinstance(value, int | float) and not isinstance(value, bool):
         moment = _from_epoch(value)
     else:
-        raise InstantError("bad_time", f"{shown(value)}, neither ISO 8601 nor a number since 1970")
+        raise UnreadableError("bad_time", f"{shown(value)}, neither ISO 8601 nor a number since 1970")
     if moment < EARLIEST:
-        raise InstantError("clock_behind", f"{shown(value)}, before 2000: the clock was never set")
+        raise UnreadableError("clock_behind", f"{shown(value)}, before 2000: the clock was never set")
     if moment >= LATEST:
-        raise InstantError("clock_ahead", f"{shown(value)}, after 2099")
+        raise UnreadableError("clock_ahead", f"{shown(value)}, after 2099")
     return moment
 
 
@@ -53,19 +45,19 @@ def whole_milliseconds(moment: datetime) -> datetime:
 
 def _from_iso(text: str, zone: tzinfo) -> datetime:
     if len(text) < _SHORTEST:
-        raise InstantError("bad_time", f"{shown(text)}, not an ISO 8601 date and time")
+        raise UnreadableError("bad_time", f"{shown(text)}, not an ISO 8601 date and time")
     try:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=zone)
         return whole_milliseconds(moment)
     except (ValueError, OverflowError) as error:
-        raise InstantError("bad_time", f"{shown(text)}, not an ISO 8601 date and time") from error
+        raise UnreadableError("bad_time", f"{shown(text)}, not an ISO 8601 date and time") from error
 
 
 def _from_epoch(number: float) -> datetime:
     if not -_MILLISECONDS_END < number < _MILLISECONDS_END:  # NaN and infinity too
-        raise InstantError("bad_time", f"{shown(number)}, neither seconds nor milliseconds since 1970")
+        raise UnreadableError("bad_time", f"{shown(number)}, neither seconds nor milliseconds since 1970")
     # microseconds first: 1680962879.62 s is …879.619999 in binary
     micros = round(number * 1_000_000) if abs(number) < _SECONDS_END else round(number * 1000)
     return _EPOCH + timedelta(milliseconds=micros // 1000)

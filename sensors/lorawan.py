@@ -30,7 +30,7 @@ class Uplink:
 
 
 def take_uplink(draft: Draft, uplink: Uplink) -> None:
-    """Readings of an uplink at the network's time, of its records at their own; refused when there are none."""
+    """Take an uplink at the network's time and its records at their own, or refuse when nothing is known."""
     told = 0
     if draft.origin(
         uplink.gateway, uplink.device, uplink.time, "network", uplink.seq, field=uplink.time_field
@@ -55,4 +55,4 @@ def _record(draft: Draft, uplink: Uplink, record: object) -> int:
         return 0
     if not draft.origin(uplink.gateway, uplink.device, time, within="history.", field="timestamp"):
         return 0
-    return draft.take(record, "history.")
+    return draft.take(record)

@@ -11,23 +11,25 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
-from sensors.metrics import METRICS, UNITS
+from sensors.metrics import METRICS, UNITS, Metric
 
 LONGEST_NAME = 120
 
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """The metric a name tells, the unit it spells out, how sure it is, and the channel it counts.
+    """The metric a name tells, the unit it spells out, and how doubtful that is.
 
     Among several names of one metric in a payload the lowest `doubt` wins; equal ones must agree,
-    unless they are lines or zones to be summed.
+    unless they are lines or zones to be summed. `plain` is the metric when a number within its range
+    can only be a value of it in its own unit.
     """
 
     metric: str
     unit: str | None
     doubt: int
     summed: bool = False
+    plain: Metric | None = None
 
 
 # tVOC is a quantity only together with its unit; a battery is a share or a voltage
@@ -134,12 +136,14 @@ def _measured(parts: tuple[str, ...]) -> Name | None:
     return None if metric is None else _resolved(metric, unit, doubt)
 
 
-def _resolved(metric: str, unit: str | None, doubt: int) -> Name:
+def _resolved(metric: str, unit: str | None, doubt: int, *, summed: bool = False) -> Name:
     metric = BY_UNIT.get((metric, unit or ""), metric)
-    if unit is None:
-        return Name(metric, None, doubt + 1)
-    own = metric in METRICS and unit == METRICS[metric].unit
-    return Name(metric, unit, doubt if own else doubt + 2)
+    row = METRICS.get(metric)
+    own = row is not None and unit in (None, row.unit)
+    # a battery of 3.6 may be volts; yes and no come in many words
+    plain = row if row is not None and own and not row.is_state and metric != "battery" else None
+    doubt += 1 if unit is None else 0 if own else 2
+    return Name(metric, unit, doubt, summed, plain)
 
 
 def _phrase_at(parts: tuple[str, ...], position: int) -> tuple[str | None, int]:
@@ -156,7 +160,7 @@ def _counted(parts: tuple[str, ...]) -> Name | None:
     if len(rest) < 3 or not rest[1].isdigit():  # noqa: PLR2004 - line, its number, what of it
         return None
     if rest[0] in _LINES and _PHRASES.get(rest[2:]) in ("people_in", "people_out"):
-        return Name(_PHRASES[rest[2:]], None, 4, summed=True)
+        return _resolved(_PHRASES[rest[2:]], None, 4, summed=True)
     if rest[0] in _ZONES and (rest[2:] == ("count",) or _PHRASES.get(rest[2:]) == "people"):
-        return Name("people", None, 4, summed=True)
+        return _resolved("people", None, 4, summed=True)
     return None

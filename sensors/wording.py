@@ -1,4 +1,4 @@
-"""Values as the sentence of a refusal may carry them: one line, short, whatever came in."""
+"""How a refusal speaks of a value: one line, short, whatever came in."""
 
 from __future__ import annotations
 
@@ -19,6 +19,14 @@ def shown(value: object) -> str:
     if isinstance(value, str) and len(value) > _LONGEST:
         value = f"{value[: _LONGEST - 3]}…"
     return repr(value)
+
+
+class UnreadableError(ValueError):
+    """A time or a name that cannot be one; `code` groups refusals, the sentence starts with the value."""
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
 
 
 class Twice:

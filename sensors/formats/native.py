@@ -26,6 +26,8 @@ def read(draft: Draft) -> None:
     if type(document) is not list:
         _entry(draft, gateway, device, document, "")
         return
+    if not document:
+        draft.refuse("empty", "the payload is an empty list")
     for index, entry in enumerate(document):
         _entry(draft, gateway, device, entry, f"[{index}].")
 
@@ -34,7 +36,10 @@ def _entry(draft: Draft, gateway: str, device: str, entry: object, within: str) 
     if type(entry) is not dict:
         draft.refuse(*misfit(within or "the payload", entry, "an object with `readings`"))
         return
-    readings = entry.get("readings")
+    if "readings" not in entry:
+        draft.refuse("missing", f"there is no {within}readings")
+        return
+    readings = entry["readings"]
     if type(readings) is not dict:
         draft.refuse(*misfit(f"{within}readings", readings, "an object of metric and value"))
         return
