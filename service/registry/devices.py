@@ -1,0 +1,49 @@
+"""Devices that were seen, and the local days whose outcomes their readings change."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import case
+
+from service.registry.tables import Device, StaleDay
+from service.registry.upsert import insert
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from datetime import date, datetime
+
+    from sqlalchemy.orm import Session
+
+    from sensors.move import Sighting
+
+
+def note_seen(session: Session, seen: Mapping[str, Sighting]) -> None:
+    """Enter unknown devices and widen the times between which known ones were seen."""
+    if not seen:
+        return
+    statement = insert(session, Device)
+    new, known = statement.excluded, Device
+    statement = statement.on_conflict_do_update(
+        index_elements=[Device.key],
+        set_={
+            "first_seen": case((new.first_seen < known.first_seen, new.first_seen), else_=known.first_seen),
+            "last_seen": case((new.last_seen > known.last_seen, new.last_seen), else_=known.last_seen),
+        },
+    )
+    rows = [
+        {"key": key, "gateway": one.gateway, "first_seen": one.first, "last_seen": one.last}
+        for key, one in sorted(seen.items())  # one order in every process: no deadlock
+    ]
+    session.execute(statement, rows)
+
+
+def mark_stale(session: Session, days: Collection[date], now: datetime) -> None:
+    """Have the outcomes of these local days computed (again)."""
+    if not days:
+        return
+    statement = insert(session, StaleDay)
+    statement = statement.on_conflict_do_update(
+        index_elements=[StaleDay.day], set_={"marked_at": statement.excluded.marked_at}
+    )
+    session.execute(statement, [{"day": day, "marked_at": now} for day in sorted(days)])

@@ -1,0 +1,83 @@
+"""Messages that could not become readings: kept with their bytes until replayed or dropped."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, select
+
+from service.registry.tables import QuarantineEntry
+from service.registry.upsert import insert
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sqlalchemy import Row
+    from sqlalchemy.orm import Session
+
+    from sensors.move import Refusal
+
+WAITING, REPLAYED, DROPPED = "waiting", "replayed", "dropped"
+PAGE = 500
+
+
+def put(session: Session, landing: str, refusals: Sequence[Refusal]) -> None:
+    """Keep these refused messages; one that is here already stays as it is."""
+    statement = insert(session, QuarantineEntry).on_conflict_do_nothing(
+        index_elements=[QuarantineEntry.landing, QuarantineEntry.landing_id]
+    )
+    session.execute(statement, [_row(landing, refusal) for refusal in refusals])
+
+
+def waiting_by_code(session: Session) -> Sequence[Row[tuple[str, int]]]:
+    """How many messages wait, by code, most first."""
+    count = func.count()
+    return session.execute(
+        select(QuarantineEntry.code, count)
+        .where(QuarantineEntry.status == WAITING)
+        .group_by(QuarantineEntry.code)
+        .order_by(count.desc(), QuarantineEntry.code)
+    ).all()
+
+
+def recent(
+    session: Session, code: str | None = None, status: str = WAITING, limit: int = 50
+) -> Sequence[QuarantineEntry]:
+    """The last messages refused, latest first."""
+    query = select(QuarantineEntry).where(QuarantineEntry.status == status)
+    if code is not None:
+        query = query.where(QuarantineEntry.code == code)
+    return session.scalars(query.order_by(QuarantineEntry.id.desc()).limit(limit)).all()
+
+
+def chosen(
+    session: Session, ids: Sequence[int] = (), code: str | None = None
+) -> Iterator[list[QuarantineEntry]]:
+    """Waiting messages with these ids, or of this code, or all, oldest first, a page at a time."""
+    after = 0
+    while True:
+        query = select(QuarantineEntry).where(QuarantineEntry.status == WAITING, QuarantineEntry.id > after)
+        if ids:
+            query = query.where(QuarantineEntry.id.in_(ids))
+        if code is not None:
+            query = query.where(QuarantineEntry.code == code)
+        page = list(session.scalars(query.order_by(QuarantineEntry.id).limit(PAGE)))
+        if not page:
+            return
+        after = page[-1].id
+        yield page
+
+
+def _row(landing: str, refusal: Refusal) -> dict[str, object]:
+    message = refusal.message
+    return {
+        "landing": landing,
+        "landing_id": refusal.landing_id,
+        "received_at": message.received_at,
+        "topic": message.topic.replace("\0", "\N{REPLACEMENT CHARACTER}"),  # PostgreSQL takes no NUL in text
+        "payload": message.payload,
+        "retained": message.retained,
+        "code": refusal.reason.partition(":")[0][:40],
+        "reason": refusal.reason.replace("\0", "\N{REPLACEMENT CHARACTER}"),
+        "status": WAITING,
+    }

@@ -1,0 +1,95 @@
+"""Where the river meets the house: stores, landings and the registry behind the mover's protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from sensors.decode import Decoder
+from sensors.landing import Landing
+from sensors.move import Mover, Refusal, Sieve, Sighting
+from sensors.quality import Gate
+from sensors.reading import StoreError
+from sensors.store_embedded import EmbeddedStore
+from service.registry import devices, quarantine
+from service.settings import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import tzinfo
+
+    from sensors.store import ReadingStore
+    from service.registry import Registry
+    from service.settings import Settings
+
+
+def open_store(settings: Settings) -> ReadingStore:
+    """The store the settings name."""
+    if settings.store == "influxdb":
+        raise SettingsError("TEMOIN_STORE: this version keeps readings in the embedded store only")
+    return EmbeddedStore(settings.data_dir / "store")
+
+
+def open_landing(settings: Settings, name: str) -> Landing:
+    """The landing `DATA_DIR/landing/{name}.db`: `mqtt` for the broker, `http` for what is posted."""
+    return Landing(settings.data_dir / "landing" / f"{name}.db")
+
+
+def sieve(settings: Settings, gate: Gate | None = None) -> Sieve:
+    """Decoder and gate as these settings want them."""
+    return Sieve(Decoder(timezone=settings.timezone), gate or Gate(), settings.zone)
+
+
+def mover(settings: Settings, registry: Registry, store: ReadingStore, landing: Landing) -> Mover:
+    """The mover of one landing, with the registry behind it."""
+    return Mover(
+        landing,
+        sieve(settings),
+        store,
+        RegistryQuarantine(registry),
+        RegistryLedger(registry, settings.zone),
+        timedelta(days=settings.raw_days),
+    )
+
+
+class RegistryQuarantine:
+    """The quarantine of `sensors.move`, in the registry."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    def put(self, landing: str, refusals: Sequence[Refusal]) -> None:
+        """Keep them, one entry a (landing, landing_id) however often it comes; raises StoreError."""
+        with _as_store_error(), self._registry.session() as session:
+            quarantine.put(session, landing, refusals)
+
+
+class RegistryLedger:
+    """The ledger of `sensors.move`, in the registry; a local day that is over becomes stale."""
+
+    def __init__(
+        self, registry: Registry, zone: tzinfo, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._registry = registry
+        self._zone = zone
+        self._clock = clock
+
+    def record(self, seen: Mapping[str, Sighting], days: Collection[date]) -> None:
+        """Devices seen, by key, and local days that got readings; twice is harmless; raises StoreError."""
+        now = self._clock()
+        today = now.astimezone(self._zone).date()
+        with _as_store_error(), self._registry.session() as session:
+            devices.note_seen(session, seen)
+            devices.mark_stale(session, [day for day in days if day < today], now)
+
+
+@contextmanager
+def _as_store_error() -> Iterator[None]:
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise StoreError(f"the registry does not take notes ({error.__class__.__name__})") from error
