@@ -1,1 +1,14 @@
-"""One file per family of outcomes."""
+"""The outcomes, one file a family: OUTCOMES gives each by its key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from experiments.outcomes import comfort, occupancy, voice
+
+if TYPE_CHECKING:
+    from experiments.outcomes.definition import OutcomeDefinition
+
+OUTCOMES: dict[str, OutcomeDefinition] = {
+    definition.key: definition for family in (occupancy, comfort, voice) for definition in family.DEFINITIONS
+}
