@@ -337,7 +337,7 @@ def _curve(n1: int, n0: int, alpha: float) -> _Curve:
 
 
 def _needed_by_lot(changes: Floats, members: Floats, n1: int, alpha: float) -> Floats:
-    """Smallest effect at which the lot drawn again gives p ≤ alpha, by bisection for all experiments at once."""
+    """Smallest effect at which the lot drawn again gives p ≤ alpha, by bisection, all experiments at once."""
     n0 = changes.shape[1] - n1
     happened = np.arange(changes.shape[1]) < n1
     shared = members @ happened.astype(

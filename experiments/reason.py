@@ -46,6 +46,7 @@ REASONS: dict[str, tuple[str, ...]] = {
     "rooms_lost": ("planned", "kept"),
     # the verdict
     "locked": (),
+    "not_started": (),
     "interim_goes_on": (),  # the interim look ended nothing, so it shows nothing
     "not_estimable": (),
     "no_threshold": (),

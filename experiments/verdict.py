@@ -146,7 +146,8 @@ def analyse(
     grids = _grids(panel, protocol)
     blank = _blank(grids, protocol, status, look)
     if status not in ("ended", "decided") and look != "interim":
-        return replace(blank, reasons=(Reason("locked"),))
+        waiting = () if status == "running" else (Reason("not_started"),)
+        return replace(blank, reasons=(Reason("locked"), *waiting))
     results = [
         _measured(grids.get(measure.outcome), measure, protocol, blank) for measure in protocol.measures
     ]
