@@ -1,14 +1,14 @@
 """From readings, placements and opening hours to one number a room and local day.
 
 Frame in: `device`, `metric`, `time` (aware UTC), `value`, from two hours before the local day to its end.
-Frame out: `room`, `day`, `outcome`, `version`, `value` (NaN: not defined that day), `coverage` (0–1).
+Out: a DayOutcome each, and for a comparison the rows `room`, `day`, `outcome`, `value` that count.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -31,7 +31,6 @@ PIR_HOLD = 15  # minutes: seated people are still
 CO2_RISE = 100.0  # ppm over the day's base: somebody is there (an estimate)
 BASE_PERCENTILE = 5
 OCCUPANCY = ("people", "presence", "motion", "co2")  # counters before presence before CO2
-COLUMNS = ["room", "day", "outcome", "version", "value", "coverage"]
 
 
 @dataclass(frozen=True)
@@ -58,6 +57,17 @@ class OpenRoom:
     closes: int
 
 
+class DayOutcome(NamedTuple):
+    """One outcome of a room on a local day: None where it is not defined; coverage of opening hours, 0–1."""
+
+    room: str
+    day: date
+    outcome: str
+    version: int
+    value: float | None
+    coverage: float
+
+
 def day_bounds(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
     """The UTC instants at which a local day begins and ends: 23, 24 or 25 hours apart."""
     start = datetime.combine(day, time(), zone)
@@ -67,18 +77,18 @@ def day_bounds(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
 
 def outcomes_of_day(
     readings: pd.DataFrame, placements: Iterable[Placed], rooms: Iterable[OpenRoom], day: date, zone: ZoneInfo
-) -> pd.DataFrame:
+) -> list[DayOutcome]:
     """Every outcome of every room open on `day`, with the share of opening hours it rests on."""
     held = _held(readings, placements, *day_bounds(day, zone))
-    rows = []
+    found = []
     for room in rooms:
         opening = _opening(day, zone, room.opens, room.closes)
         signals = _signals(held.get(room.room, {}), day, opening, room.capacity)
         for outcome in OUTCOMES.values():
             if outcome.of_day is not None:
                 cell = outcome.of_day(signals)
-                rows.append((room.room, day, outcome.key, outcome.version, cell.value, cell.coverage))
-    return pd.DataFrame(rows, columns=COLUMNS).astype({"value": "float64", "coverage": "float64"})
+                found.append(DayOutcome(room.room, day, outcome.key, outcome.version, *cell))
+    return found
 
 
 def compared_rows(outcomes: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:

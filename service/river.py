@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -20,7 +20,6 @@ from service.settings import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import tzinfo
 
     from sensors.store import ReadingStore
     from service.registry import Registry
@@ -51,7 +50,7 @@ def mover(settings: Settings, registry: Registry, store: ReadingStore, landing: 
         sieve(settings),
         store,
         RegistryQuarantine(registry),
-        RegistryLedger(registry, settings.zone),
+        RegistryLedger(registry),
         timedelta(days=settings.raw_days),
     )
 
@@ -69,22 +68,19 @@ class RegistryQuarantine:
 
 
 class RegistryLedger:
-    """The ledger of `sensors.move`, in the registry; a local day that is over becomes stale."""
+    """The ledger of `sensors.move`, in the registry; a local day that got readings becomes stale.
 
-    def __init__(
-        self, registry: Registry, zone: tzinfo, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-    ) -> None:
+    Today too: its outcomes are computed once it is over, however long the jobs were away meanwhile.
+    """
+
+    def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._zone = zone
-        self._clock = clock
 
     def record(self, seen: Mapping[str, Sighting], days: Collection[date]) -> None:
         """Devices seen, by key, and local days that got readings; twice is harmless; raises StoreError."""
-        now = self._clock()
-        today = now.astimezone(self._zone).date()
         with _as_store_error(), self._registry.session() as session:
             devices.note_seen(session, seen)
-            devices.mark_stale(session, [day for day in days if day < today], now)
+            devices.mark_stale(session, days, datetime.now(UTC))
 
 
 @contextmanager

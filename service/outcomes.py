@@ -1,0 +1,54 @@
+"""Outcomes of closed local days, one day at a time, from that day's readings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from experiments.panel import LOOK_BACK, day_bounds, outcomes_of_day
+from service.registry import outcomes, rooms
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import date, datetime
+    from zoneinfo import ZoneInfo
+
+    from sqlalchemy.orm import Session
+
+    from sensors.store import ReadingStore
+    from service.registry import Registry
+
+METRICS = ("people", "presence", "motion", "co2", "temperature", "sound")
+log = structlog.get_logger("temoin.outcomes")
+
+
+def compute_day(session: Session, store: ReadingStore, day: date, zone: ZoneInfo) -> None:
+    """Compute every outcome of every room open on `day` and replace what was there."""
+    start, end = day_bounds(day, zone)
+    placed = rooms.placed_between(session, start, end)
+    devices = {placement.device for placement in placed}
+    readings = store.read(start - LOOK_BACK, end, devices, METRICS)
+    opened = rooms.open_rooms(session, day)
+    outcomes.replace_day(session, day, outcomes_of_day(readings, placed, opened, day, zone))
+
+
+def compute_stale(
+    registry: Registry,
+    store: ReadingStore,
+    zone: ZoneInfo,
+    now: datetime,
+    go_on: Callable[[], bool] = lambda: True,
+) -> Iterator[date]:
+    """Compute the days that are over and marked, oldest first, a transaction each, while `go_on()`."""
+    today = now.astimezone(zone).date()
+    with registry.session() as session:
+        waiting = outcomes.stale_days(session, before=today)
+    for day, marked_at in waiting:
+        if not go_on():
+            return
+        with registry.session() as session:
+            compute_day(session, store, day, zone)
+            outcomes.computed(session, day, marked_at)
+        log.info("outcomes computed", day=day.isoformat())
+        yield day

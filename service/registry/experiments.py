@@ -1,0 +1,146 @@
+"""Experiments as declared, their protocol and where they stand in their life."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+from sqlalchemy.orm import joinedload, selectinload
+
+from experiments.design import Design, Measure, Protocol
+from experiments.outcomes import OUTCOMES
+from service.registry.tables import Arm, Experiment, Room
+from service.registry.tables import Measure as MeasureRow
+from service.registry.tables import Protocol as LockedProtocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date, datetime
+
+    from sqlalchemy.orm import Session
+
+    from experiments.design import Assignment, Better, Role
+    from experiments.verdict import Status
+
+_WHOLE = (
+    selectinload(Experiment.arms).joinedload(Arm.room).joinedload(Room.site),
+    selectinload(Experiment.measures),
+    joinedload(Experiment.protocol),
+    joinedload(Experiment.decision),
+    selectinload(Experiment.looks),
+)
+
+
+def everything(session: Session) -> Sequence[Experiment]:
+    """Every experiment with its arms, measures, protocol, looks and decision, the latest start first."""
+    query = (
+        select(Experiment).options(*_WHOLE).order_by(Experiment.starts.desc().nulls_first(), Experiment.id)
+    )
+    return session.scalars(query).unique().all()
+
+
+def find(session: Session, slug: str) -> Experiment | None:
+    """The experiment of this address, whole."""
+    return (
+        session.scalars(select(Experiment).options(*_WHOLE).where(Experiment.slug == slug)).unique().first()
+    )
+
+
+def first_switch(experiment: Experiment) -> date | None:
+    """The first day after the first change; None without a treated room."""
+    return min((arm.switch for arm in experiment.arms if arm.switch is not None), default=None)
+
+
+def status(experiment: Experiment, today: date) -> Status:
+    """Where an experiment stands on the local day `today`."""
+    if experiment.decision is not None:
+        return "decided"
+    if experiment.starts is None or experiment.ends is None:
+        return "idea"
+    if today > experiment.ends:
+        return "ended"
+    switch = first_switch(experiment)
+    return "running" if switch is not None and today >= switch else "planned"
+
+
+def compared(experiment: Experiment) -> bool:
+    """Whether this is an experiment to compare, and not a free trial (« essai libre ») or an idea."""
+    roles = {measure.role for measure in experiment.measures}
+    return (
+        "primary" in roles
+        and first_switch(experiment) is not None
+        and experiment.starts is not None
+        and experiment.ends is not None
+    )
+
+
+def protocol(experiment: Experiment) -> Protocol | None:
+    """The locked protocol, or what would be locked today; None for what cannot be compared."""
+    if experiment.protocol is not None:
+        return Protocol.from_json(experiment.protocol.document)
+    return _draft(experiment) if compared(experiment) else None
+
+
+def lock(session: Session, experiment: Experiment, who: str, now: datetime) -> LockedProtocol:
+    """Freeze what the verdict will depend on; locking twice gives the first lock. Raises DesignError."""
+    if experiment.protocol is None:
+        document = _draft(experiment)
+        experiment.protocol = LockedProtocol(
+            document=document.to_json(), sha256=document.sha256, locked_at=now, locked_by=who
+        )
+        session.flush()
+    return experiment.protocol
+
+
+def _draft(experiment: Experiment) -> Protocol:
+    if experiment.starts is None or experiment.ends is None:
+        raise ValueError(f"{experiment.slug} has no dates")  # callers ask `compared` first
+    switch = {arm.room.slug: arm.switch for arm in experiment.arms if arm.switch is not None}
+    baseline = tuple(sorted(arm.room.slug for arm in experiment.arms if arm.switch is None))
+    assignment: Assignment = experiment.assignment  # type: ignore[assignment]  # checked by Design
+    return Protocol(
+        slug=experiment.slug,
+        title=experiment.title,
+        design=Design(
+            switch=switch,
+            baseline=baseline,
+            washout=experiment.washout,
+            min_days=experiment.min_days,
+            assignment=assignment,
+            pairs=_pairs(experiment),
+            seed=experiment.seed,
+        ),
+        starts=experiment.starts,
+        ends=experiment.ends,
+        measures=tuple(_measure(measure) for measure in experiment.measures),
+        alpha=experiment.alpha,
+        interim=experiment.interim,
+        retrospective=_retrospective(experiment),
+        sites={arm.room.slug: arm.room.site.slug for arm in experiment.arms},
+        min_coverage=experiment.min_coverage,
+        sheet=experiment.sheet,
+    )
+
+
+def _measure(row: MeasureRow) -> Measure:
+    definition = OUTCOMES[row.outcome]
+    role: Role = row.role  # type: ignore[assignment]  # checked by Measure
+    better: Better = row.better  # type: ignore[assignment]  # likewise
+    return Measure(
+        row.outcome, role, better, row.useful, row.margin, unit=definition.unit, version=definition.version
+    )
+
+
+def _retrospective(experiment: Experiment) -> bool:
+    """Declared after its switch: at most indicative."""
+    switch = first_switch(experiment)
+    return switch is not None and experiment.declared_at.date() >= switch
+
+
+def _pairs(experiment: Experiment) -> tuple[tuple[str, str], ...] | None:
+    labels = {arm.room.slug: arm.pair for arm in experiment.arms if arm.pair is not None}
+    if not labels:
+        return None
+    treated = {arm.pair: arm.room.slug for arm in experiment.arms if arm.pair and arm.switch is not None}
+    baseline = {arm.pair: arm.room.slug for arm in experiment.arms if arm.pair and arm.switch is None}
+    return tuple((treated[label], baseline[label]) for label in sorted(treated) if label in baseline)
