@@ -135,15 +135,20 @@ def ballots(
     In SDs of one answer: `room` is the SD of rooms' levels, `drift` that of what each room's level changes by
     itself, `effect` what is added after (one number a room, or one for all).
     """
-    cuts = np.linspace(-1.6, 0.9, 6)
     effects = np.broadcast_to(np.asarray(effect, dtype=float), (len(answers_before),))
-    before, after = [], []
+    before: list[Floats] = []
+    after: list[Floats] = []
     for n0, n1, moved in zip(answers_before, answers_after, effects.tolist(), strict=True):
         level = room * rng.standard_normal((experiments, 1))
         later = level + moved + drift * rng.standard_normal((experiments, 1))
-        before.append(1.0 + np.searchsorted(cuts, level + rng.standard_normal((experiments, n0))))
-        after.append(1.0 + np.searchsorted(cuts, later + rng.standard_normal((experiments, n1))))
+        before.append(_marks(level + rng.standard_normal((experiments, n0))))
+        after.append(_marks(later + rng.standard_normal((experiments, n1))))
     return before, after
+
+
+def _marks(opinions: Floats) -> Floats:
+    """1–7, as people use the scale: more good marks than bad ones."""
+    return (1 + np.searchsorted(np.linspace(-1.6, 0.9, 6), opinions)).astype(np.float64)
 
 
 def stuffed(given: Floats, votes: int, mark: int = 7) -> Floats:

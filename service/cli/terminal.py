@@ -1,0 +1,228 @@
+"""A result and a plan in the terminal: the sentence, the numbers, a dot per room."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from rich.console import Console
+from rich.text import Text
+
+from dashboards.language import language
+from dashboards.words import GRADES, card, outcome_words, plain, reason, sentence, told
+
+if TYPE_CHECKING:
+    from experiments import Estimate, MeasureResult, Plan, Result
+
+Locale = Literal["fr", "en"]
+PLOT_WIDTH = 44
+
+
+LABELS: dict[str, dict[str, str]] = {
+    "en": {
+        "effect": "effect",
+        "interval": "interval",
+        "p": "p (t, {df} df)",
+        "p_randomised": "p (lot drawn again)",
+        "draws": "{extreme} of {draws} draws",
+        "detrended": "without trends",
+        "leave_one_out": "leaving one room out",
+        "placebo": "before the change, made-up dates",
+        "grade": "grade",
+        "to": "{low} to {high}",
+        "rooms": "{treated} treated, {baseline} baseline",
+        "excluded": "left out",
+        "before": "○ before",
+        "after": "● after",
+        "held": "held",
+        "crossed": "crossed",
+        "unclear": "unclear",
+        "not_estimable": "not estimable",
+        "p_holm": "p (Holm) {p}",
+        "p_floor": "smallest p possible",
+        "sd": "SD of room changes",
+        "mde80": "detected 4 times in 5",
+        "mde80_generalise": "« generalise » 4 times in 5",
+        "p_generalise_useful": "P(generalise) at the useful effect",
+        "p_generalise_1_5_useful": "P(generalise) at 1.5 times that",
+        "p_stop_none": "P(stop) with no effect",
+        "alternatives": "with more rooms",
+        "none": "–",
+    },
+    "fr": {
+        "effect": "effet",
+        "interval": "intervalle",
+        "p": "p (t, {df} ddl)",
+        "p_randomised": "p (tirage refait)",
+        "draws": "{extreme} des {draws} tirages",
+        "detrended": "tendances retirées",
+        "leave_one_out": "sans l’une des salles",
+        "placebo": "avant le changement, dates fictives",
+        "grade": "portée",
+        "to": "{low} à {high}",
+        "rooms": "{treated} réaménagées, {baseline} témoins",
+        "excluded": "écartées",
+        "before": "○ avant",
+        "after": "● après",
+        "held": "tenu",
+        "crossed": "dépassé",
+        "unclear": "indécis",
+        "not_estimable": "non estimable",
+        "p_holm": "p (Holm) {p}",
+        "p_floor": "plus petit p possible",
+        "sd": "écart-type des évolutions",
+        "mde80": "détecté 4 fois sur 5",
+        "mde80_generalise": "« généraliser » 4 fois sur 5",
+        "p_generalise_useful": "P(généraliser) à l’effet utile",
+        "p_generalise_1_5_useful": "P(généraliser) à 1,5 fois cet effet",
+        "p_stop_none": "P(arrêter) sans effet",
+        "alternatives": "avec plus de salles",
+        "none": "–",
+    },
+}
+
+
+def _number(value: float | None, locale: Locale) -> str:
+    """Four significant digits, as the language writes them."""
+    if value is None:
+        return LABELS[locale]["none"]
+    text = f"{value:.4g}".replace("-", "−")
+    return text.replace(".", ",") if locale == "fr" else text
+
+
+def _between(bounds: tuple[float, float] | tuple[None, None] | None, locale: Locale) -> str:
+    low, high = bounds or (None, None)
+    if low is None or high is None:
+        return LABELS[locale]["none"]
+    return LABELS[locale]["to"].format(low=_number(low, locale), high=_number(high, locale))
+
+
+def show_result(result: Result, locale: Locale) -> None:
+    """The sentence, the card, the numbers, a dot per room, the reasons."""
+    say = language(locale)
+    out = Console(highlight=False, soft_wrap=False)
+    verdict = card(result, say)
+    others = [*result.guardrails, *result.secondaries]
+    # somebody's own panel has one outcome: nothing is to be said of what agents judged
+    said = sentence(result, locale) if others else plain(" ".join(told(result, say)))
+    out.print(said, style="bold")
+    out.print(f"{verdict.title}. {verdict.text}\n")
+    if result.primary is not None:
+        outcome = result.primary.measure.outcome
+        estimated = result.primary.estimate
+        grade = f"{say(GRADES[result.grade])} ({_counts(estimated, locale)})"
+        _print_rows(out, [*_estimate_rows(estimated, locale), (LABELS[locale]["grade"], grade)])
+        _print_dots(out, estimated, locale)
+        if others:
+            _print_rows(
+                out,
+                [
+                    _measure_row(item, locale, say(outcome_words(item.measure.outcome).label))
+                    for item in others
+                ],
+            )
+        left = [f"{room} ({reason(why, locale)})" for room, why in estimated.excluded.items()]
+        if left:
+            out.print(f"{LABELS[locale]['excluded']}: {', '.join(left)}")
+        given = [*result.reasons, *estimated.reasons, *result.way_out]
+        for text in dict.fromkeys(reason(item, locale, outcome=outcome) for item in given):
+            out.print(f"· {text}")
+
+
+def _measure_row(item: MeasureResult, locale: Locale, label: str) -> tuple[str, str]:
+    words, estimated = LABELS[locale], item.estimate
+    text = f"{_number(estimated.effect, locale)}  ({_between(_interval(estimated), locale)})"
+    if item.state is not None:
+        return label, f"{text}  {words[item.state]}"
+    return label, f"{text}  {words['p_holm'].format(p=_number(item.p_holm, locale))}"
+
+
+def _interval(estimated: Estimate) -> tuple[float, float] | None:
+    if estimated.ci_low is None or estimated.ci_high is None:
+        return None
+    return estimated.ci_low, estimated.ci_high
+
+
+def _counts(estimated: Estimate, locale: Locale) -> str:
+    return LABELS[locale]["rooms"].format(treated=estimated.n_treated, baseline=estimated.n_baseline)
+
+
+def _estimate_rows(estimated: Estimate, locale: Locale) -> list[tuple[str, str]]:
+    label = LABELS[locale]
+    drawn = _number(estimated.p_randomised, locale)
+    if estimated.draws is not None:
+        drawn += f"  ({label['draws'].format(extreme=estimated.extreme, draws=estimated.draws)})"
+    level = f"{label['interval']} {100 * (1 - estimated.alpha):.4g} %"
+    return [
+        (label["effect"], _number(estimated.effect, locale)),
+        (level, _between(_interval(estimated), locale)),
+        (label["p"].format(df=estimated.df or 0), _number(estimated.p_value, locale)),
+        (label["p_randomised"], drawn),
+        (label["p_floor"], _number(estimated.p_floor, locale)),
+        (label["leave_one_out"], _between(estimated.leave_one_out, locale)),
+        (label["detrended"], _number(estimated.effect_detrended, locale)),
+        (label["placebo"], _between(estimated.placebo, locale)),
+    ]
+
+
+def _print_rows(out: Console, rows: list[tuple[str, str]]) -> None:
+    width = max(len(name) for name, _ in rows)
+    for name, text in rows:
+        out.print(f"  {name:<{width}}  {text}")
+    out.print()
+
+
+def _print_dots(out: Console, estimated: Estimate, locale: Locale) -> None:
+    """One line a room: ○ before, ● after, on one scale."""
+    rooms = estimated.rooms
+    if not rooms:
+        return
+    low = min(min(room.before, room.after) for room in rooms)
+    span = max(max(room.before, room.after) for room in rooms) - low
+    name_width = min(24, max(len(room.room) for room in rooms))
+    out.print(f"  {'':<{name_width}}  {LABELS[locale]['before']}  {LABELS[locale]['after']}")
+    for room in rooms:
+        before, after = (
+            round((value - low) / span * (PLOT_WIDTH - 1)) if span > 0 else PLOT_WIDTH // 2
+            for value in (room.before, room.after)
+        )
+        line = [" "] * PLOT_WIDTH
+        for place in range(min(before, after) + 1, max(before, after)):
+            line[place] = "─"
+        line[before] = "○"
+        line[after] = "●"
+        text = Text(f"  {room.room[:name_width]:<{name_width}}  ")
+        text.append("".join(line), style="cyan" if room.treated else "bright_black")
+        text.append(f"  {_number(room.change, locale)}")
+        out.print(text)
+    out.print()
+
+
+def show_plan(promised: Plan, locale: Locale) -> None:
+    """The grade, what can be detected, what more rooms would bring."""
+    label, say = LABELS[locale], language(locale)
+    out = Console(highlight=False)
+
+    def ranged(value: float | None, low: float | None, high: float | None) -> str:
+        if low is None or high is None:
+            return _number(value, locale)
+        return f"{_number(value, locale)}  ({_between((low, high), locale)})"
+
+    counts = label["rooms"].format(treated=promised.n_treated, baseline=promised.n_baseline)
+    out.print(f"{counts}: {say(GRADES[promised.grade])}\n", style="bold")
+    rows = [
+        (label["p_floor"], _number(promised.p_floor, locale)),
+        (label["sd"], ranged(promised.sd, promised.sd_low, promised.sd_high)),
+        (label["mde80"], ranged(promised.mde80, promised.mde80_low, promised.mde80_high)),
+        (label["mde80_generalise"], _number(promised.mde80_generalise, locale)),
+    ]
+    for name in ("p_generalise_useful", "p_generalise_1_5_useful", "p_stop_none"):
+        value = getattr(promised, name)
+        if value is not None:
+            rows.append((label[name], say.percent(value)))
+    _print_rows(out, rows)
+    out.print(f"{label['alternatives']}:")
+    for more in promised.alternatives:
+        detected = "" if more.mde80 is None else f", {label['mde80']} : {_number(more.mde80, locale)}"
+        out.print(f"· {more.n_treated} + {more.n_baseline} : {say(GRADES[more.grade])}{detected}")
+    for item in promised.reasons:
+        out.print(f"· {reason(item, locale)}")
