@@ -128,7 +128,10 @@ class Sieve:
             return rejection.readings, rejection.reason
         except Exception as error:  # noqa: BLE001 - a bug in one format must not stop the river; its bytes are kept
             log.exception("the decoder failed on a message of %s", message.topic)
-            return (), f"internal: the decoder failed ({type(error).__name__}); the payload is kept for replay"
+            return (
+                (),
+                f"internal: the decoder failed ({type(error).__name__}); the payload is kept for replay",
+            )
 
     def _day(self, instant: datetime) -> date:
         """The local day; offsets of zones change on quarters of an hour at most."""
@@ -220,7 +223,9 @@ class Mover:
     def _in_trouble(self, trouble: str, pause: float) -> None:
         since = self.progress.since or datetime.now(UTC)
         self.progress = replace(self.progress, trouble=trouble, since=since)
-        log.warning("%s; nothing is lost, trying again in %.1f s (since %s)", trouble, pause, since.isoformat())
+        log.warning(
+            "%s; nothing is lost, trying again in %.1f s (since %s)", trouble, pause, since.isoformat()
+        )
 
     def _out_of_trouble(self) -> None:
         if self.progress.trouble is not None:
