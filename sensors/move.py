@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from sensors.reading import Message, PayloadRejected, Reading, SensorError
@@ -17,7 +17,7 @@ from sensors.reading import Message, PayloadRejected, Reading, SensorError
 if TYPE_CHECKING:
     import threading
     from collections.abc import Collection, Iterable, Mapping, Sequence
-    from datetime import date, tzinfo
+    from datetime import tzinfo
 
     from sensors.decode import Decoder
     from sensors.landing import Landing
@@ -126,7 +126,7 @@ class Sieve:
             ), None
         except PayloadRejected as rejection:
             return rejection.readings, rejection.reason
-        except Exception as error:  # noqa: BLE001 - a bug in one format must not stop the river; its bytes are kept
+        except Exception as error:  # a bug in one format must not stop the river; its bytes are kept
             log.exception("the decoder failed on a message of %s", message.topic)
             return (
                 (),

@@ -17,13 +17,13 @@ import sqlite3
 import threading
 from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sensors.reading import Reading, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
+    from pathlib import Path
 
     import duckdb
     import numpy as np
@@ -41,7 +41,8 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS series (
   id INTEGER PRIMARY KEY, device TEXT NOT NULL, metric TEXT NOT NULL, UNIQUE (device, metric));
 CREATE TABLE IF NOT EXISTS readings (
-  day INTEGER, series INTEGER, time INTEGER, value REAL NOT NULL, PRIMARY KEY (day, series, time)) WITHOUT ROWID;
+  day INTEGER, series INTEGER, time INTEGER, value REAL NOT NULL, PRIMARY KEY (day, series, time)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS latest (series INTEGER PRIMARY KEY, time INTEGER NOT NULL, value REAL NOT NULL);
 """
 UPSERT = "INSERT INTO readings VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
@@ -51,7 +52,8 @@ ON CONFLICT DO UPDATE SET time = excluded.time, value = excluded.value WHERE exc
 OPEN_DAYS = """
 WITH RECURSIVE found(day) AS (
   SELECT min(day) FROM readings
-  UNION ALL SELECT (SELECT min(day) FROM readings WHERE day > found.day) FROM found WHERE found.day IS NOT NULL)
+  UNION ALL
+  SELECT (SELECT min(day) FROM readings WHERE day > found.day) FROM found WHERE found.day IS NOT NULL)
 SELECT day FROM found WHERE day IS NOT NULL"""  # one step of the index a day, not one a row
 MERGED = """
 SELECT device, metric, time, value FROM read_parquet({files}) AS settled
@@ -63,7 +65,7 @@ Columns = dict[str, Any]  # device, metric: object arrays; time: datetime64[ms];
 
 
 class EmbeddedStore:
-    """Readings in a folder: `open.db`, `days/YYYY-MM-DD.parquet`, `lock`. See `sensors.store` for the promise."""
+    """Readings in a folder: `open.db`, `days/YYYY-MM-DD.parquet`, `lock`; the promise is in `sensors.store`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -97,7 +99,7 @@ class EmbeddedStore:
         devices: Collection[str] | None = None,
         metrics: Collection[str] | None = None,
     ) -> pd.DataFrame:
-        """Readings of [start, end), aware datetimes; None means all. Columns and order as in `sensors.store`."""
+        """Readings of [start, end), aware datetimes; None means all; columns and order as promised."""
         first, last = _milliseconds_from(start), _milliseconds_from(end)
         open_rows = self._open_rows(first, last, devices, metrics)
         files = self._files(first, last)
@@ -244,9 +246,9 @@ class EmbeddedStore:
             f"{FIRST_DAY + timedelta(days=(last - 1) // DAY)}.parquet",
         )
         return [
-            str(self._days / name)
-            for name in sorted(os.listdir(self._days))
-            if name.endswith(".parquet") and names[0] <= name <= names[1]
+            str(path)
+            for path in sorted(self._days.iterdir())
+            if path.suffix == ".parquet" and names[0] <= path.name <= names[1]
         ]
 
     def _settled_rows(
