@@ -65,7 +65,7 @@ Columns = dict[str, Any]  # device, metric: object arrays; time: datetime64[ms];
 
 
 class EmbeddedStore:
-    """Readings in a folder: `open.db`, `days/YYYY-MM-DD.parquet`, `lock`; the promise is in `sensors.store`."""
+    """Readings in a folder: `open.db`, `days/YYYY-MM-DD.parquet`, `lock`; see `sensors.store`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
