@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from sensors.draft import Draft
+from sensors.draft import Draft, parsed
 from sensors.formats import known_formats
 from sensors.reading import PayloadRejected, Reading
 from sensors.wording import shown
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 LARGEST_PAYLOAD = 2_000_000  # bytes
 _MOST_ROUTES = 20_000
 _SENTENCES = 5
+_TOP_KEYS = 64  # among which the mark of a format is looked for
 
 
 class Decoder:
@@ -54,22 +55,25 @@ class Decoder:
             raise PayloadRejected(_reason(draft.refusals), draft.readings)
         return draft.readings
 
-    def knows(self, topic: str) -> bool:
-        """Whether the topic alone tells the format."""
-        return self._route(topic) is not None
+    def knows_shape(self, payload: bytes) -> bool:
+        """Whether the payload tells its format on any topic."""
+        try:
+            return self._shape(parsed(payload)) is not None
+        except PayloadRejected:
+            return False
 
     def _format(self, draft: Draft) -> Format:
-        known = self._route(draft.topic)
-        if known is not None:
-            return known
-        document = draft.document
-        if type(document) is dict:
-            for key in list(document)[:64]:
-                if key in self._marks:
-                    return self._marks[key]
-        raise PayloadRejected(
-            f"unknown_format: neither topic {shown(draft.topic)} nor the payload's shape is known"
-        )
+        known = self._route(draft.topic) or self._shape(draft.document)
+        if known is None:
+            raise PayloadRejected(
+                f"unknown_format: neither topic {shown(draft.topic)} nor the payload's shape is known"
+            )
+        return known
+
+    def _shape(self, document: object) -> Format | None:
+        if type(document) is not dict:
+            return None
+        return next((self._marks[key] for key in list(document)[:_TOP_KEYS] if key in self._marks), None)
 
     def _route(self, topic: str) -> Format | None:
         try:

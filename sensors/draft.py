@@ -67,7 +67,7 @@ class Draft:
     def document(self) -> object:
         """The payload as JSON; raises PayloadRejected when it is not."""
         if self._document is None:
-            self._document = _parsed(self._payload)
+            self._document = parsed(self._payload)
         return self._document
 
     @property
@@ -197,7 +197,8 @@ def rejected(code: str, sentence: str) -> PayloadRejected:
     return PayloadRejected(f"{code}: {sentence}")
 
 
-def _parsed(payload: bytes) -> object:
+def parsed(payload: bytes) -> object:
+    """The payload as JSON, a key given twice holding TWICE; raises PayloadRejected when it is none."""
     if not payload:
         raise PayloadRejected("empty: the payload has no bytes")
     try:

@@ -30,10 +30,15 @@ def instant(value: object, zone: tzinfo) -> datetime:
         moment = _from_epoch(value)
     else:
         raise UnreadableError("bad_time", f"{shown(value)}, neither ISO 8601 nor a number since 1970")
+    return plausible(moment, value)
+
+
+def plausible(moment: datetime, written: object) -> datetime:
+    """`moment` itself when a sensor of this century can have measured then; raises UnreadableError if not."""
     if moment < EARLIEST:
-        raise UnreadableError("clock_behind", f"{shown(value)}, before 2000: the clock was never set")
+        raise UnreadableError("clock_behind", f"{shown(written)}, before 2000: the clock was never set")
     if moment >= LATEST:
-        raise UnreadableError("clock_ahead", f"{shown(value)}, after 2099")
+        raise UnreadableError("clock_ahead", f"{shown(written)}, after 2099")
     return moment
 
 

@@ -1,0 +1,134 @@
+"""A file of rows under a header: CSV, plain or gzip, as spreadsheets and loggers write it, and Parquet."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import io
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from sensors.reading import HistoryRejected
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_CHUNK = 1 << 20
+_UNPACKING = (OSError, EOFError, zlib.error)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A file's header and its rows, each with the number it is known by (`word` is line or row)."""
+
+    header: list[str]
+    rows: Iterator[tuple[int, Sequence[object]]]
+    word: str
+    separator: str = ""
+
+
+@contextmanager
+def open_table(path: Path, encoding: str | None = None, separator: str | None = None) -> Iterator[Table]:
+    """The table in a file; encoding and separator are found out when they are not given.
+
+    Raises HistoryRejected when it is no table, here or (naming the line) while its rows are read.
+    """
+    try:
+        with path.open("rb") as plain:
+            magic = plain.read(4)
+        if magic == b"PAR1":
+            with _duckdb() as connection:
+                yield _parquet(connection, path)
+            return
+        if magic == b"PK\x03\x04":
+            raise HistoryRejected(f"{path}: an Excel workbook or a zip; save the sheet as CSV")
+        with _unpacked(path, magic) as file:
+            text = io.TextIOWrapper(file, encoding=encoding or _sniffed_encoding(file), newline="")
+            yield _csv(text, separator)
+    except _UNPACKING as error:
+        raise HistoryRejected(f"{path}: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _unpacked(path: Path, magic: bytes) -> BinaryIO:
+    """Gzip is known by its first bytes, whatever the file is called."""
+    return cast("BinaryIO", gzip.open(path)) if magic[:2] == b"\x1f\x8b" else path.open("rb")
+
+
+def _sniffed_encoding(file: BinaryIO) -> str:
+    """UTF-8 when every byte of the file is, UTF-16 by its mark, else what Excel writes in France."""
+    start = file.read(4)
+    file.seek(0)
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        while chunk := file.read(_CHUNK):
+            decoder.decode(chunk)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return "cp1252"
+    finally:
+        file.seek(0)
+    return "utf-8-sig"
+
+
+def _csv(text: io.TextIOWrapper, separator: str | None) -> Table:
+    try:
+        first = text.readline()
+    except UnicodeDecodeError as error:
+        raise HistoryRejected(f"line 1: {error}") from error
+    if not first.strip():
+        raise HistoryRejected("line 1: the file has no header")
+    separator = separator or max(",;\t|", key=first.count)
+    text.seek(0)
+    reader = csv.reader(text, delimiter=separator, strict=True)
+    header = [name.strip() for name in next(reader)]
+    return Table(header, _csv_rows(reader), "line", separator)
+
+
+def _csv_rows(reader: Any) -> Iterator[tuple[int, Sequence[object]]]:  # noqa: ANN401 - csv's reader has no public type
+    while True:
+        try:
+            row = next(reader, None)
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise HistoryRejected(f"line {reader.line_num}: {error}") from error
+        if row is None:
+            return
+        if row:
+            yield reader.line_num, row
+
+
+def _duckdb() -> Any:  # noqa: ANN401 - duckdb ships no types
+    import duckdb  # noqa: PLC0415 - only for Parquet
+
+    return duckdb.connect(config={"threads": 2, "memory_limit": "512MB"})
+
+
+def _parquet(connection: Any, path: Path) -> Table:  # noqa: ANN401 - see above
+    import duckdb  # noqa: PLC0415 - only for Parquet
+
+    try:
+        described = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(path)]).fetchall()
+        # aware times come as milliseconds: nothing else is needed to read them
+        asked = ", ".join(
+            f'epoch_ms("{name.replace(chr(34), chr(34) * 2)}")'
+            if kind == "TIMESTAMP WITH TIME ZONE"
+            else f'"{name.replace(chr(34), chr(34) * 2)}"'
+            for name, kind, *_ in described
+        )
+        rows = connection.execute(f"SELECT {asked} FROM read_parquet(?)", [str(path)])
+    except duckdb.Error as error:
+        raise HistoryRejected(f"{path}: not readable as Parquet ({str(error).splitlines()[0]})") from error
+    return Table([name for name, *_ in described], _fetched(rows), "row")
+
+
+def _fetched(rows: Any) -> Iterator[tuple[int, Sequence[object]]]:  # noqa: ANN401 - duckdb ships no types
+    number = 0
+    while batch := rows.fetchmany(5000):
+        for row in batch:
+            number += 1
+            yield number, row
