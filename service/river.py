@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import sys
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -13,16 +14,18 @@ from sensors.decode import Decoder
 from sensors.landing import Landing
 from sensors.move import Mover, Refusal, Sieve, Sighting
 from sensors.quality import Gate
-from sensors.reading import StoreError
+from sensors.reading import Message, StoreError
 from sensors.store_embedded import EmbeddedStore
 from service.registry import devices, quarantine
 from service.settings import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from datetime import date
 
     from sensors.store import ReadingStore
     from service.registry import Registry
+    from service.registry.tables import QuarantineEntry
     from service.settings import Settings
 
 
@@ -81,6 +84,50 @@ class RegistryLedger:
         with _as_store_error(), self._registry.session() as session:
             devices.note_seen(session, seen)
             devices.mark_stale(session, days, datetime.now(UTC))
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What a replay came to: messages now stored, readings in them, messages that still wait."""
+
+    stored: int = 0
+    readings: int = 0
+    waiting: int = 0
+
+
+def replay(
+    settings: Settings,
+    registry: Registry,
+    store: ReadingStore,
+    ids: Sequence[int] = (),
+    code: str | None = None,
+) -> Replayed:
+    """Decode waiting messages again: these, or those of one code, or all; what now passes is stored.
+
+    What still does not keeps waiting under its present reason. Killed half way, done again, nothing doubles.
+    """
+    done = Replayed()
+    again = sieve(settings, Gate(max_age=None))
+    with registry.session() as session:
+        for page in quarantine.chosen(session, ids, code):
+            sifted = again.sift([(entry.id, _as_it_came(entry)) for entry in page], most=sys.maxsize)
+            store.write(sifted.readings)
+            refused = {refusal.landing_id: refusal.reason for refusal in sifted.refusals}
+            for entry in page:
+                quarantine.judge(entry, refused.get(entry.id))
+            devices.note_seen(session, sifted.seen)
+            devices.mark_stale(session, sifted.days, datetime.now(UTC))
+            session.commit()  # page by page: a long replay that is stopped keeps what it did
+            done = Replayed(
+                done.stored + len(page) - len(refused),
+                done.readings + len(sifted.readings),
+                done.waiting + len(refused),
+            )
+    return done
+
+
+def _as_it_came(entry: QuarantineEntry) -> Message:
+    return Message(entry.topic, entry.payload, entry.received_at, retained=entry.retained)
 
 
 @contextmanager

@@ -68,16 +68,44 @@ def chosen(
         yield page
 
 
+def judge(entry: QuarantineEntry, reason: str | None) -> None:
+    """What a replay found: still a reason against it, or none and it is done."""
+    if reason is None:
+        entry.status = REPLAYED
+        return
+    entry.reason, entry.code = _clean(reason), _code(reason)
+
+
+def drop(session: Session, why: str, ids: Sequence[int] = (), code: str | None = None) -> int:
+    """Give these waiting messages up, saying why beside the reason they were refused for; how many."""
+    dropped = 0
+    for page in chosen(session, ids, code):
+        for entry in page:
+            entry.status = DROPPED
+            entry.reason = f"{entry.reason} (dropped: {why})"
+        dropped += len(page)
+    return dropped
+
+
 def _row(landing: str, refusal: Refusal) -> dict[str, object]:
     message = refusal.message
     return {
         "landing": landing,
         "landing_id": refusal.landing_id,
         "received_at": message.received_at,
-        "topic": message.topic.replace("\0", "\N{REPLACEMENT CHARACTER}"),  # PostgreSQL takes no NUL in text
+        "topic": _clean(message.topic),
         "payload": message.payload,
         "retained": message.retained,
-        "code": refusal.reason.partition(":")[0][:40],
-        "reason": refusal.reason.replace("\0", "\N{REPLACEMENT CHARACTER}"),
+        "code": _code(refusal.reason),
+        "reason": _clean(refusal.reason),
         "status": WAITING,
     }
+
+
+def _code(reason: str) -> str:
+    return reason.partition(":")[0][:40]
+
+
+def _clean(text: str) -> str:
+    """PostgreSQL takes no NUL in text."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
