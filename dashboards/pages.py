@@ -1,7 +1,6 @@
-"""What each page shows, as data: numbers, dates, keys and people's own texts. Words are made when it is rendered.
+"""What each page shows, as data: numbers, dates, keys and people's own texts. Words are made at rendering.
 
-Rooms, devices and outcomes go by their keys; `names` gives a room's. Times are aware and in the installation's
-zone, days are local dates, shares are 0–1 unless a unit says %.
+Rooms, devices and outcomes go by their keys. Times are aware and in the installation's zone, days are local dates, shares are 0–1 unless a unit says %.
 """
 
 from __future__ import annotations
@@ -9,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from experiments.design import Protocol
-from experiments.planning import Plan
-from experiments.verdict import Result, Status, Verdict
+if TYPE_CHECKING:
+    from experiments.design import Protocol
+    from experiments.planning import Plan
+    from experiments.verdict import Result, Status, Verdict
 
 Choice = Literal["generalise", "extend", "adjust", "stop", "inconclusive"]
 DayState = Literal["counted", "short", "silent", "washout", "ahead"]
@@ -30,7 +30,7 @@ class Frame:
     waiting: int = 0  # payloads in quarantine, shown beside its link
 
 
-# ------------------------------------------------------------------------------------------------ experiments
+# ------------------------------------------------------------------------------------- experiments
 
 
 @dataclass(frozen=True)
@@ -191,8 +191,9 @@ class FrozenLook:
 class ExperimentPage:
     """One experiment, in any state of its life.
 
-    `result` is None for a free trial (`free`: observed, not compared) and for an idea. `plan` says what can be detected,
-    while planned. `later` is the result with corrections that came after the look, None when they change nothing.
+    `result` is None for a free trial (`free`: observed, not compared) and for an idea. `plan` says what can
+    be detected, while planned. `later` is the result with corrections that came after the look, None when
+    they change nothing.
     """
 
     slug: str
@@ -233,6 +234,11 @@ class ExperimentPage:
         return tuple(room for room in self.rooms if not room.treated)
 
     @property
+    def switch_dates(self) -> Mapping[str, date]:
+        """Treated room → the first day after its change."""
+        return {room.slug: room.switch for room in self.rooms if room.switch is not None}
+
+    @property
     def switch(self) -> date | None:
         """The first day after the first change."""
         return min((room.switch for room in self.rooms if room.switch), default=None)
@@ -270,7 +276,7 @@ class ExperimentsPage:
     template = "experiments.html"
 
 
-# ------------------------------------------------------------------------------------------------------ rooms
+# ------------------------------------------------------------------------------------------- rooms
 
 
 @dataclass(frozen=True)
@@ -385,7 +391,7 @@ class PosterPage:
     template = "poster.html"
 
 
-# --------------------------------------------------------------------------------------------------- the house
+# --------------------------------------------------------------------------------------- the house
 
 
 @dataclass(frozen=True)
@@ -426,7 +432,7 @@ class HomePage:
 
 @dataclass(frozen=True)
 class QuarantineLine:
-    """A payload that waits, and the beginning of it as text (bytes that are no text as \\xNN)."""
+    r"""A payload that waits, and the beginning of it as text (bytes that are no text as \xNN)."""
 
     id: int
     received_at: datetime
@@ -486,14 +492,14 @@ class AccessibilityPage:
     template = "accessibility.html"
 
 
-# ---------------------------------------------------------------------------------------------------- the form
+# ---------------------------------------------------------------------------------------- the form
 
 
 @dataclass(frozen=True)
 class FormPage:
     """The questions of a room; `ask` is the running guardrail's question, shown with the first ones.
 
-    `values` are what was ticked when the form comes back with an error; nothing is ever preselected otherwise.
+    `values` are what was ticked when the form comes back with an error; nothing is preselected otherwise.
     """
 
     slug: str
