@@ -7,7 +7,7 @@ from datetime import UTC
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from sensors.fields import quantities
+from sensors.fields import MOST_FIELDS, quantities
 from sensors.instant import instant, whole_milliseconds
 from sensors.reading import PayloadRejected, Reading
 from sensors.wording import TWICE, UnreadableError, misfit, shown
@@ -38,6 +38,7 @@ class Draft:
     __slots__ = (
         "_device",
         "_document",
+        "_fields_left",
         "_gateway",
         "_payload",
         "_seq",
@@ -62,6 +63,7 @@ class Draft:
         self.refusals: list[tuple[str, str]] = []
         self._payload = payload
         self._document: object = None
+        self._fields_left = MOST_FIELDS
 
     @property
     def document(self) -> object:
@@ -124,11 +126,11 @@ class Draft:
         self._seq = self._sequence(seq)
         return True
 
-    def put(self, metric: Metric, value: float, field: str) -> None:
-        """Add a reading in the metric's own unit, or refuse a value that cannot be one."""
+    def put(self, metric: Metric, value: float, field: str, within: str = "") -> None:
+        """Add a reading in the metric's own unit, or refuse a value that cannot be one, by its field."""
         if not metric.low <= value <= metric.high or value in metric.sentinels:
             code, sentence = metric.fault(value) or ("out_of_range", "implausible")
-            self.refuse(code, f"{field}: {sentence}")
+            self.refuse(code, f"{within}{field}: {sentence}")
             return
         self._add(metric, float(value))
 
@@ -151,10 +153,11 @@ class Draft:
 
     def take(self, fields: Mapping[str, object], known: Collection[str] = ()) -> int:
         """Add the quantities that names in `fields` tell, but `known` metrics; how many names told one."""
-        found, named = quantities(fields, self.refuse, known)
-        for quantity in found:
+        found = quantities(fields, self.refuse, known, self._fields_left)
+        self._fields_left -= found.looked_at
+        for quantity in found.quantities:
             self._add(quantity.metric, quantity.value)
-        return named
+        return found.told
 
     def unknown(self, fields: Json) -> None:
         """Refuse fields of which no name tells a quantity; they wait for somebody to map them."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     Refuse = Callable[[str, str], object]
 
-LARGEST = 5000  # fields looked at in one payload
+MOST_FIELDS = 5000  # looked at in one payload, records included
 DEEPEST = 4  # wrappers around a field
 
 # what a device says instead of a number while it has none
@@ -54,20 +54,28 @@ class Quantity(NamedTuple):
     summed: bool
 
 
+class Found(NamedTuple):
+    """What fields tell: a quantity a metric, how many names told one, how many fields were looked at."""
+
+    quantities: list[Quantity]
+    told: int
+    looked_at: int
+
+
 def quantities(
-    fields: Mapping[str, object], refuse: Refuse, known: Collection[str] = ()
-) -> tuple[list[Quantity], int]:
-    """One quantity a metric (the surest of its names; lines and zones summed), and how many names told one.
+    fields: Mapping[str, object], refuse: Refuse, known: Collection[str] = (), most: int = MOST_FIELDS
+) -> Found:
+    """One quantity a metric: the surest of its names; lines and zones are summed.
 
-    Metrics already `known` from elsewhere are passed over.
-
-    What names a metric but holds no number is told to `refuse(code, sentence)`, and so are two
-    equally sure names that disagree. What names nothing is passed over.
+    Metrics already `known` from elsewhere are passed over, and so is what names nothing. What names a
+    metric but holds no number is told to `refuse(code, sentence)`, and so are two equally sure names
+    that disagree, and more than `most` fields.
     """
     best: dict[str, Quantity] = {}
     contested: dict[str, Quantity] = {}
     told = 0
-    for name, value, path in _named_values(fields, refuse):
+    walk = _Walk(fields, most)
+    for name, value, path in walk:
         told += 1
         if name.metric in known:
             continue
@@ -87,37 +95,51 @@ def quantities(
     for key, other in contested.items():
         one = best.pop(key)
         refuse("ambiguous", f"{one.field} and {other.field} both say {key}, and differ: map one of them")
-    return list(best.values()), told
+    if walk.looked_at > most:
+        refuse("too_many", f"more than {MOST_FIELDS} fields in one payload")
+    return Found(list(best.values()), told, walk.looked_at)
 
 
-def _named_values(fields: Mapping[str, object], refuse: Refuse) -> Iterator[tuple[Name, object, str]]:
-    waiting: list[tuple[str, Mapping[str, object], int]] = [("", fields, DEEPEST)]
-    seen = 0
-    while waiting:
-        prefix, mapping, depth = waiting.pop()
-        seen += len(mapping)
-        if seen > LARGEST:
-            refuse("too_many", f"more than {LARGEST} fields in one payload")
-            return
-        for key, value in mapping.items():
-            path = prefix + key
-            if type(value) is dict:
-                inner = value.get("value", value.get("values", value.get("data")))
-                if inner is None or type(inner) is dict:
-                    if depth and is_wrapper(path):
-                        waiting.append((f"{path}.", value, depth - 1))
-                    continue
-            elif type(value) is list and value and type(value[0]) is dict:
-                if depth and is_wrapper(path):
-                    waiting.extend(
-                        (f"{path}.{index}.", item, depth - 1)
-                        for index, item in enumerate(value[:64])
-                        if type(item) is dict
-                    )
-                continue
-            name = named(path)
-            if name is not None:
-                yield name, value, path
+class _Walk:
+    """The fields whose names tell a metric, also inside wrappers; stops when there are too many to look at."""
+
+    def __init__(self, fields: Mapping[str, object], most: int) -> None:
+        self._waiting = [("", fields, DEEPEST)]
+        self._most = most
+        self.looked_at = 0
+
+    def __iter__(self) -> Iterator[tuple[Name, object, str]]:
+        while self._waiting:
+            prefix, fields, depth = self._waiting.pop()
+            self.looked_at += len(fields)
+            if self.looked_at > self._most:
+                return
+            for key, value in fields.items():
+                path = prefix + key
+                if type(value) is dict or type(value) is list:
+                    inner = _wrapped(value)
+                    if inner is not None:
+                        if depth and is_wrapper(path):
+                            self._waiting += [(f"{path}.{begin}", each, depth - 1) for begin, each in inner]
+                        continue
+                name = named(path)
+                if name is not None:
+                    yield name, value, path
+
+
+def _wrapped(value: dict[str, object] | list[object]) -> list[tuple[str, dict[str, object]]] | None:
+    """Objects within a value, with what their fields' path begins by; None when the value is one value."""
+    if isinstance(value, list):
+        if not value or type(value[0]) is not dict:
+            return None
+        return [(f"{index}.", each) for index, each in enumerate(value[:64]) if isinstance(each, dict)]
+    inner = _inner(value)
+    return [("", value)] if inner is None or type(inner) is dict else None
+
+
+def _inner(value: dict[str, object]) -> object:
+    """What an object of value and unit holds."""
+    return value.get("value", value.get("values", value.get("data")))
 
 
 def _as_it_stands(name: Name, value: object, path: str) -> Quantity | None:
@@ -134,7 +156,7 @@ def _quantity(name: Name, value: object, path: str, refuse: Refuse) -> Quantity 
     unit = name.unit
     if type(value) is dict:
         unit = _spelled_unit(value.get("unit")) or unit
-        value = value.get("value", value.get("values", value.get("data")))
+        value = _inner(value)
     if type(value) is list:
         value = value[0] if value else None  # the newest comes first
     key = BY_UNIT.get((name.metric, unit or ""), name.metric)

@@ -98,7 +98,7 @@ class HistoryFile:
 
 
 def import_history(
-    file: HistoryFile, store: ReadingStore, registry: Registry, zone: tzinfo, *, keep_good: bool = False
+    file: HistoryFile, store: ReadingStore, registry: Registry, *, keep_good: bool = False
 ) -> Survey:
     """Store a file's readings in one go, enter its devices and have the outcomes of its days computed.
 
@@ -109,9 +109,10 @@ def import_history(
     if survey.faults and not keep_good:
         raise HistoryRejected("\n".join(_told(survey.faults, survey.faulty_lines)))
     if not survey.readings:
-        raise HistoryRejected("the file holds no reading that can be stored")
+        why = [*survey.faults, *survey.refusals]
+        raise HistoryRejected("\n".join(["the file holds no reading that can be stored", *why]))
     store.write(file.readings())
-    RegistryLedger(registry, zone).record(survey.devices, survey.days)
+    RegistryLedger(registry).record(survey.devices, survey.days)
     return survey
 
 

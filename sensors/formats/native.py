@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sensors.metrics import METRICS
-from sensors.wording import misfit
+from sensors.wording import misfit, shown
 
 if TYPE_CHECKING:
     from sensors.draft import Draft
@@ -47,20 +47,21 @@ def _entry(draft: Draft, gateway: str, device: str, entry: object, within: str) 
         draft.refuse("empty", f"{within}readings has nothing in it")
         return
     if draft.origin(gateway, device, entry.get("time"), seq=entry.get("seq"), within=within):
+        within = f"{within}readings."
         for key, value in readings.items():
-            _reading(draft, key, value, f"{within}readings.{key}")
+            _reading(draft, key, value, within)
 
 
-def _reading(draft: Draft, key: str, value: object, field: str) -> None:
+def _reading(draft: Draft, key: str, value: object, within: str) -> None:
     metric = METRICS.get(key)
     if metric is None:
-        draft.refuse("unknown_metric", f"{field[:80]} is none of {', '.join(METRICS)}")
+        draft.refuse("unknown_metric", f"{within}{shown(key)} is none of {', '.join(METRICS)}")
     elif metric.is_state:
         if value in (0, 1):  # true and false are these too
-            draft.put(metric, float(value), field)
+            draft.put(metric, float(value), key, within)
         elif value is not None:
-            draft.refuse(*misfit(field, value, "0 or 1"))
+            draft.refuse(*misfit(within + key, value, "0 or 1"))
     elif type(value) is float or type(value) is int:
-        draft.put(metric, value, field)
+        draft.put(metric, value, key, within)
     elif value is not None:  # null: not measured this time
-        draft.refuse(*misfit(field, value, "a number"))
+        draft.refuse(*misfit(within + key, value, "a number"))

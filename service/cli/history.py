@@ -52,7 +52,7 @@ def import_(
         history = HistoryFile(file, history_map, settings.zone, datetime.now(UTC))
         store = open_store(settings)
         try:
-            survey = import_history(history, store, registry, settings.zone, keep_good=keep_good)
+            survey = import_history(history, store, registry, keep_good=keep_good)
         finally:
             store.close()
     except HistoryRejected as rejection:

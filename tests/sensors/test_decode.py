@@ -73,7 +73,7 @@ def test_a_reading_says_whose_when_and_by_which_clock():
         (b'{"readings": {"co2": {"value": 612}}}', "bad_type", "readings.co2"),
         (b'{"readings": {"presence": 0.5}}', "bad_type", "readings.presence"),
         (b'{"readings": {"presence": "yes"}}', "bad_type", "readings.presence"),
-        (b'{"readings": {"co2_ppm": 612}}', "unknown_metric", "readings.co2_ppm"),
+        (b'{"readings": {"co2_ppm": 612}}', "unknown_metric", "readings.'co2_ppm'"),
         (b'{"readings": {"temperature": 327.67}}', "sentinel", "readings.temperature"),
         (b'{"readings": {"humidity": 140}}', "out_of_range", "readings.humidity"),
         (b'{"time": "1970-01-01T00:00:00Z", "readings": {"co2": 612}}', "clock_behind", "time"),
@@ -211,21 +211,44 @@ def test_a_mapping_comes_before_the_formats():
     assert (reading.device, reading.value) == ("cellar/boiler", 61.5)
 
 
+def uplink(codec_object: bytes) -> bytes:
+    return (
+        b'{"deviceInfo": {"devEui": "01"}, "rxInfo": [], "time": "2026-03-02T09:15:00Z", "object": %s}'
+        % codec_object
+    )
+
+
+def fields(start: int, count: int) -> bytes:
+    return b"{" + b",".join(b'"k%d":1' % number for number in range(start, start + count)) + b"}"
+
+
 @pytest.mark.parametrize(
-    "payload",
+    ("topic", "payload"),
     [
-        b'{"readings": {' + b",".join(b'"k%d":1' % n for n in range(80_000)) + b"}}",
-        b"[" + b",".join([b'{"readings":{"co2":1}}'] * 40_000) + b"]",
-        b"[" + b"{}," * 330_000 + b"{}]",
-        b'{"readings": {"co2": ' + b"9" * 1_000_000 + b"}}",
-        b"[" + b",".join([b"9" * 4300] * 230) + b"]",
+        (TOPIC, b'{"readings": ' + fields(0, 80_000) + b"}"),
+        (TOPIC, b"[" + b",".join([b'{"readings":{"co2":1}}'] * 40_000) + b"]"),
+        (TOPIC, b"[" + b"{}," * 330_000 + b"{}]"),
+        (TOPIC, b'{"readings": {"co2": ' + b"9" * 1_000_000 + b"}}"),
+        (TOPIC, b"[" + b",".join([b"9" * 4300] * 230) + b"]"),
+        ("zigbee2mqtt/lamp", fields(100_000, 80_000)),
+        ("zigbee2mqtt/lamp", b'{"data":' * 900 + b"1" + b"}" * 900),
+        ("application/7/device/01/event/up", uplink(b'{"regions": [' + b"{}," * 25_000 + b"{}]}")),
+        (
+            "application/7/device/01/event/up",
+            uplink(
+                b'{"history": ['
+                + b",".join(
+                    b'{"timestamp": 1700000000, "data": %s}' % fields(number * 100, 100)
+                    for number in range(800)
+                )
+                + b"]}"
+            ),
+        ),
     ],
-    ids=["names", "batch", "empty objects", "one number", "numbers"],
+    ids=["names", "batch", "empties", "number", "numbers", "fields", "wrappers", "regions", "records"],
 )
-def test_a_megabyte_of_malice_is_refused_in_a_tenth_of_a_second(payload: bytes):
-    for topic in (TOPIC, "zigbee2mqtt/lamp"):
-        best = min(_seconds(topic, payload) for _ in range(3))
-        assert best < 0.1
+def test_a_megabyte_of_malice_is_refused_in_a_tenth_of_a_second(topic: str, payload: bytes):
+    assert min(_seconds(topic, payload) for _ in range(3)) < 0.1
 
 
 def _seconds(topic: str, payload: bytes) -> float:

@@ -70,8 +70,8 @@ def test_a_word_too_many_and_it_tells_nothing(name: str):
 def read(fields: dict[str, object]) -> tuple[dict[str, float], list[str]]:
     """Values by metric, and the codes of what was refused."""
     refused: list[str] = []
-    found, _ = quantities(fields, lambda code, _: refused.append(code))
-    return {each.metric.key: each.value for each in found}, refused
+    found = quantities(fields, lambda code, _: refused.append(code))
+    return {each.metric.key: each.value for each in found.quantities}, refused
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,14 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+TEMOIN = Path(sys.executable).with_name("temoin")
 PAYLOADS = Path(__file__).parents[1] / "payloads"
 
 
 def decode(payload: bytes, *options: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
     env: Mapping[str, str] = {**os.environ, **environment}
     return subprocess.run(
-        [sys.executable, "-m", "service.cli", "decode", *options],
+        [TEMOIN, "decode", *options],
         input=payload,
         capture_output=True,
         check=False,

@@ -39,7 +39,7 @@ class House:
         path.write_text(text, encoding="utf-8")
         toml.write_text(MAP, encoding="utf-8")
         file = HistoryFile(path, load_map(toml), PARIS, NOW)
-        return import_history(file, self.store, self.registry, PARIS, keep_good=keep_good)
+        return import_history(file, self.store, self.registry, keep_good=keep_good)
 
     def values(self) -> list[float]:
         """Everything in the store."""
@@ -109,7 +109,7 @@ def test_a_file_without_one_good_reading_is_rejected(house: House):
 def test_three_real_rooms_are_imported(house: House):
     toml = Path(__file__).parents[1] / "histories" / "brains4buildings.toml"
     file = HistoryFile(B4B, load_map(toml), PARIS, NOW)
-    survey = import_history(file, house.store, house.registry, PARIS)
+    survey = import_history(file, house.store, house.registry)
     assert survey.lines == 82_477
     assert len(survey.devices) == 12
     frame = house.store.read(*EVER, devices=["b4b/999169-CO2-meter-SCD4x"])
