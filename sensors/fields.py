@@ -101,7 +101,7 @@ def quantities(
 
 
 class _Walk:
-    """The fields whose names tell a metric, also inside wrappers; stops when there are too many to look at."""
+    """The fields whose names tell a metric, also inside wrappers; stops when there are too many."""
 
     def __init__(self, fields: Mapping[str, object], most: int) -> None:
         self._waiting = [("", fields, DEEPEST)]
