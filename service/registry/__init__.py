@@ -38,7 +38,8 @@ class Registry:
     def engine(self) -> Engine:
         """The engine, made on first use."""
         if self._engine is None:
-            self._engine = (_sqlite if self.url.get_backend_name() == "sqlite" else _server)(self.url)
+            opened = _sqlite if self.url.get_backend_name() == "sqlite" else _server
+            self._engine = opened(self.url)
         return self._engine
 
     @contextmanager
