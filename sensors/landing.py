@@ -41,8 +41,10 @@ CREATE TABLE IF NOT EXISTS messages (
   payload BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS packs (last INTEGER PRIMARY KEY, received INTEGER NOT NULL, body BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS state (
-  one INTEGER PRIMARY KEY CHECK (one = 1), identity TEXT NOT NULL, position INTEGER NOT NULL);
+  one INTEGER PRIMARY KEY CHECK (one = 1), identity TEXT NOT NULL, position INTEGER NOT NULL,
+  acknowledged INTEGER NOT NULL);
 """
+SELECT = "SELECT id, topic, received, flags, payload FROM messages"
 
 Row = tuple[int, int, int, int, bytes]  # id, topic, received, flags, payload
 
@@ -68,7 +70,7 @@ class Landing:
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA journal_size_limit = 67108864")
             connection.executescript(SCHEMA)
-            connection.execute("INSERT OR IGNORE INTO state VALUES (1, ?, 0)", (secrets.token_hex(3),))
+            connection.execute("INSERT OR IGNORE INTO state VALUES (1, ?, 0, 0)", (secrets.token_hex(3),))
             (self._identity,) = connection.execute("SELECT identity FROM state").fetchone()
 
     @property
@@ -101,8 +103,12 @@ class Landing:
             ) from error
         self._lock = lock
 
-    def append(self, messages: Iterable[Message]) -> None:
-        """Keep these messages durably, all or none. Raises LandingError; then nothing may be acknowledged."""
+    def append(self, messages: Iterable[Message], acknowledged: int = 0) -> int:
+        """Keep these messages durably, all or none; the id of the last in here.
+
+        `acknowledged` is the last id of which the sender surely knows; it is remembered beside them.
+        Raises LandingError; then nothing may be acknowledged.
+        """
         with self._transaction() as connection:
             connection.executemany(
                 "INSERT INTO messages (topic, received, flags, payload) VALUES (?, ?, ?, ?)",
@@ -116,6 +122,15 @@ class Landing:
                     for message in messages
                 ],
             )
+            connection.execute("UPDATE state SET acknowledged = max(acknowledged, ?)", (acknowledged,))
+            return int(connection.execute("SELECT coalesce(max(id), 0) FROM messages").fetchone()[0])
+
+    def doubtful(self) -> list[Message]:
+        """Messages landed of which the sender may not know: it would send exactly these again."""
+        with self._asked() as connection:
+            (acknowledged,) = connection.execute("SELECT acknowledged FROM state").fetchone()
+            rows = connection.execute(f"{SELECT} WHERE id > ? ORDER BY id", (acknowledged,)).fetchall()
+            return [self._message(connection, row) for row in rows]
 
     def after(self, position: int, limit: int) -> list[tuple[int, Message]]:
         """Ids and messages that follow `position`, at most `limit` and about 16 MB; packed ones included."""
@@ -210,17 +225,13 @@ class Landing:
         packs = connection.execute("SELECT body FROM packs WHERE last > ? ORDER BY last", (position,))
         for (body,) in packs:
             yield from (row for row in _unpacked(body) if row[0] > position)
-        yield from connection.execute(
-            "SELECT id, topic, received, flags, payload FROM messages WHERE id > ? ORDER BY id LIMIT ?",
-            (position, limit),
-        )
+        yield from connection.execute(f"{SELECT} WHERE id > ? ORDER BY id LIMIT ?", (position, limit))
 
     def _pack(self) -> bool:
         """Turn the thousand oldest moved messages into one pack; whether there were as many."""
         with self._transaction() as connection:
             rows: list[Row] = connection.execute(
-                "SELECT id, topic, received, flags, payload FROM messages"
-                " WHERE id <= (SELECT position FROM state) AND id < (SELECT max(id) FROM messages)"
+                f"{SELECT} WHERE id <= (SELECT position FROM state) AND id < (SELECT max(id) FROM messages)"
                 " ORDER BY id LIMIT ?",
                 (PACK_MESSAGES,),
             ).fetchall()

@@ -18,6 +18,7 @@ import signal
 import ssl
 import sys
 import time
+from collections import Counter, deque
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -49,6 +50,7 @@ KEEPALIVE = 60
 CONNECT_TIMEOUT = 10.0
 LONGEST_PAUSE = 30.0  # seconds between attempts, at the broker and at a full disk
 STEADY = 60.0  # a connection that lasted so long was a good one: the next attempt comes at once
+SURELY_KNOWN = 2.0  # seconds after which an acknowledgement sent on a living connection has arrived
 SESSION_EXPIRY = 0xFFFFFFFF  # never
 REFUSED = 128  # MQTT's reason codes from here on are refusals
 STATUS_EVERY = 5.0
@@ -100,6 +102,9 @@ class Receiver:
         self._protocol = V5 if config.protocol == "5" else V311
         self._waiting: list[MQTTMessage] = []
         self._waiting_bytes = 0
+        self._doubtful: Counter[tuple[str, bytes]] = Counter()
+        self._told_broker: deque[tuple[float, int]] = deque()  # when, last id acknowledged
+        self._acknowledged = 0  # the last id of which the broker surely knows
         self._full_until = 0.0
         self._full_pause = 1.0
         self._told_at = 0.0
@@ -121,6 +126,13 @@ class Receiver:
         client = self._client()
         address = urlsplit(self._config.url)
         tls = address.scheme == "mqtts"
+        try:
+            # what the broker may send again although it is here; each is recognised once
+            self._told_broker.clear()
+            self._doubtful = Counter((each.topic, each.payload) for each in self._landing.doubtful())
+        except LandingError as error:
+            self._warn(str(error))
+            return
         try:
             if tls:
                 client.tls_set(self._config.ca, self._config.cert, self._config.key)
@@ -189,8 +201,11 @@ class Receiver:
                 client.loop_write()
             if (readable or buffered) and not self._read(client):
                 return
-            if self._due(silent=not (readable or buffered)):
+            silent = not (readable or buffered)
+            if self._due(silent=silent):
                 self._land(client)
+            elif silent:
+                self._remember_acknowledged()
             if client.loop_misc() is not MQTTErrorCode.MQTT_ERR_SUCCESS:
                 return
             self._tell()
@@ -227,8 +242,9 @@ class Receiver:
         if not self._waiting:
             return
         clock = time.time() - time.monotonic()
+        fresh, again = self._fresh(clock)
         try:
-            self._landing.append([_message(each, clock) for each in self._waiting])
+            last = self._landing.append(fresh, self._surely_known())
         except LandingError as error:
             self._full_until = time.monotonic() + self._full_pause
             self._full_pause = min(self._full_pause * 2, LONGEST_PAUSE)
@@ -241,9 +257,41 @@ class Receiver:
         for each in self._waiting:
             if each.qos:
                 client.ack(each.mid, each.qos)
+        self._told_broker.append((time.monotonic(), last))
+        self._doubtful.subtract(again)
         self._count(clock)
         self._waiting.clear()
         self._waiting_bytes = 0
+
+    def _fresh(self, clock: float) -> tuple[list[Message], Counter[tuple[str, bytes]]]:
+        """What waits, without what is here already and the broker sends again; and that, counted."""
+        fresh: list[Message] = []
+        again: Counter[tuple[str, bytes]] = Counter()
+        for each in self._waiting:
+            message = _message(each, clock)
+            if each.dup:
+                known = (message.topic, message.payload)
+                if self._doubtful[known] > again[known]:
+                    again[known] += 1
+                    continue
+            fresh.append(message)
+        return fresh, again
+
+    def _surely_known(self) -> int:
+        """The last id acknowledged long enough ago; what came later is in doubt when the connection breaks."""
+        until = time.monotonic() - SURELY_KNOWN
+        known = self._acknowledged
+        while self._told_broker and self._told_broker[0][0] <= until:
+            _, known = self._told_broker.popleft()
+        self._acknowledged = known
+        return known
+
+    def _remember_acknowledged(self) -> None:
+        """In a silence, so that a message of an hour ago is never taken for one sent again."""
+        before = self._acknowledged
+        if self._surely_known() > before:
+            with suppress(LandingError):  # the next batch remembers it too
+                self._landing.append((), self._acknowledged)
 
     def _count(self, clock: float) -> None:
         landed = len(self._waiting)
