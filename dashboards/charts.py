@@ -1,4 +1,4 @@
-"""Geometry of the experiment page's own graphics: positions in percent, so that a chart is drawn for the width at hand.
+"""Geometry of the experiment page's own graphics: positions in percent, so a chart fits the width at hand.
 
 Templates turn these into rows of HTML words around SVG lines: text never shrinks, and nothing is scaled.
 """
@@ -9,13 +9,15 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from experiments.estimate import RoomChange
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import date
 
     from dashboards.pages import CoverageDay, ExperimentPage
-    from experiments.estimate import Estimate, RoomChange
     from experiments.design import Measure
+    from experiments.estimate import Estimate
 
 _EDGE = 2.0  # % kept free on each side, so that round marks are not cut
 

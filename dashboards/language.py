@@ -38,7 +38,7 @@ class Language:
         self._catalogue = None if self.french else _catalogue(locale)
 
     def __call__(self, message: str, **values: object) -> str:
-        """The sentence in this language, its `{names}` filled in; numbers are written as the language does."""
+        """The sentence in this language, its `{names}` filled in as the language writes numbers and dates."""
         return self._fill(self._translated(message), values)
 
     def plural(self, one: str, many: str, n: float, **values: object) -> str:
@@ -47,8 +47,8 @@ class Language:
         singular = abs(n) < 2 if self.french else abs(n) == 1  # noqa: PLR2004
         if self._catalogue is not None:
             message = self._catalogue.get(one)
-            if message is not None and message.pluralizable and all(message.string):
-                one, many = message.string[0], message.string[1]
+            if message is not None and isinstance(message.string, tuple) and all(message.string):
+                one, many = message.string[:2]
         return self._fill(one if singular else many, {"n": n, **values})
 
     def _translated(self, message: str) -> str:
@@ -148,7 +148,7 @@ class Language:
 
     def moment(self, value: datetime) -> str:
         """`2 mars à 16 h 12`."""
-        return self("{day} à {clock}", day=self.day(value), clock=self.clock(value))
+        return self(N_("{day} à {clock}"), day=self.day(value), clock=self.clock(value))
 
     def _dated(self, value: date, form: str) -> str:
         from babel.dates import format_date  # noqa: PLC0415 - 15 ms that a form in a corridor need not pay
@@ -161,7 +161,7 @@ class Language:
         """`a, b et c`."""
         if len(items) <= 1:
             return "".join(items)
-        return self("{first} et {last}", first=", ".join(items[:-1]), last=items[-1])
+        return self(N_("{first} et {last}"), first=", ".join(items[:-1]), last=items[-1])
 
     def quoted(self, text: str) -> str:
         """`« … »` or `“…”`."""

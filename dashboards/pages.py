@@ -1,19 +1,19 @@
 """What each page shows, as data: numbers, dates, keys and people's own texts. Words are made at rendering.
 
-Rooms, devices and outcomes go by their keys. Times are aware and in the installation's zone, days are local dates, shares are 0–1 unless a unit says %.
+Rooms, devices and outcomes go by their keys. Times are aware and in the installation's zone, days are local
+dates, shares are 0–1 unless a unit says %.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from typing import TYPE_CHECKING, Literal
+from datetime import date, datetime, time, timedelta
+from typing import Literal
 
-if TYPE_CHECKING:
-    from experiments.design import Protocol
-    from experiments.planning import Plan
-    from experiments.verdict import Result, Status, Verdict
+from experiments.design import Protocol
+from experiments.planning import Plan
+from experiments.verdict import Result, Status, Verdict
 
 Choice = Literal["generalise", "extend", "adjust", "stop", "inconclusive"]
 DayState = Literal["counted", "short", "silent", "washout", "ahead"]
@@ -371,6 +371,7 @@ class RoomPage:
     start: datetime  # the stretch of `series`
     end: datetime
     span: Literal["day", "week"] = "day"
+    past: bool = False  # the stretch ends before now
     now: tuple[Now, ...] = ()
     series: tuple[Series, ...] = ()
     daily: tuple[Daily, ...] = ()
@@ -379,6 +380,16 @@ class RoomPage:
     experiments: tuple[tuple[str, str], ...] = ()  # (slug, title) this room takes or took part in
     form_url: str | None = None  # the address behind the room's QR code
     template = "room.html"
+
+    @property
+    def earlier(self) -> date:
+        """The last day of the stretch before this one."""
+        return self.start.date() - timedelta(days=1) if self.start.time() == time() else self.start.date()
+
+    @property
+    def later(self) -> date | None:
+        """The last day of the stretch after this one; None when this one is the present."""
+        return self.end.date() + (self.end - self.start) - timedelta(days=1) if self.past else None
 
 
 @dataclass(frozen=True)
@@ -440,19 +451,17 @@ class QuarantineLine:
     code: str
     reason: str
     size: int
-    preview: str
+    preview: str | None  # None while an experiment runs: a payload may hold readings of its rooms
 
 
 @dataclass(frozen=True)
 class QuarantinePage:
-    """Payloads that could not become readings, newest first, and how many there are of each code."""
+    """The newest payloads that could not become readings, and how many there are of each code."""
 
     entries: tuple[QuarantineLine, ...]
     counts: tuple[tuple[str, int], ...]
     total: int
     code: str | None = None  # shown alone
-    page: int = 1
-    pages: int = 1
     template = "quarantine.html"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -19,6 +18,8 @@ from dashboards.pages import Frame
 from sensors.metrics import METRICS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dashboards.pages import Page
 
 _TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
@@ -58,11 +59,9 @@ def qr_code(url: str) -> Markup:
     import segno  # noqa: PLC0415 - only posters need it
 
     # black on white in both themes: some readers do not see inverted codes
-    return Markup(
-        segno.make(url, error="m").svg_inline(
-            dark="#000", light="#fff", omitsize=True, svgclass=None, lineclass=None
-        )
-    )  # noqa: S704 - written by segno
+    code = segno.make(url, error="m")
+    drawn = code.svg_inline(dark="#000", light="#fff", omitsize=True, svgclass=None, lineclass=None)
+    return Markup(drawn)  # noqa: S704 - written by segno
 
 
 @lru_cache(maxsize=2)

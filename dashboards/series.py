@@ -1,7 +1,8 @@
 """A room's measurements over time: Altair draws the marks, the page draws axes and words around them.
 
-The marks are stretched to the width at hand (strokes keep theirs), so one drawing serves a phone and
-a wide screen in both themes. Altair and vl-convert cost some 100 MB and half a second: they are imported at the first drawing.
+The marks are stretched to the width at hand (strokes keep theirs), so one drawing serves a phone and a wide
+screen in both themes. Altair and vl-convert cost some 100 MB and half a second: they are imported when the
+first is drawn.
 """
 
 from __future__ import annotations
@@ -134,7 +135,7 @@ def _marks(
     import vl_convert  # noqa: PLC0415
 
     # the marks' own domains, hidden axes, no margin: the page's axes and these agree to the pixel
-    data = alt.Data(values=[{"x": x, "y": y} for x, y in points])
+    data = alt.InlineData(values=[{"x": x, "y": y} for x, y in points])
     x = alt.X("x:Q", axis=None, scale=alt.Scale(domain=[0, WIDTH], nice=False))
     y = alt.Y("y:Q", axis=None, scale=alt.Scale(domain=[low, high], nice=False, zero=False))
     chart = alt.Chart(data, width=WIDTH, height=HEIGHT, padding=0, background="transparent")

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a sentence stays in one piece, to be searched and translated
 """What is said of results: outcomes, reasons, verdicts, in French and English, for pages and terminals alike."""
 
 from __future__ import annotations
@@ -66,10 +67,10 @@ OUTCOMES: dict[str, OutcomeWords] = {
         one=_POINT,
         many=_POINTS,
         more=N_(
-            "Le taux d’occupation des salles réaménagées a **{amount} de plus** que si rien n’avait changé"
+            "Le taux d’occupation des salles réaménagées est **plus haut de {amount}** que si rien n’avait changé"
         ),
         less=N_(
-            "Le taux d’occupation des salles réaménagées a **{amount} de moins** que si rien n’avait changé"
+            "Le taux d’occupation des salles réaménagées est **plus bas de {amount}** que si rien n’avait changé"
         ),
         unsure=N_(
             "**On ne sait pas** si les salles réaménagées sont plus ou moins occupées : "
@@ -329,7 +330,7 @@ REASONS: dict[str, str] = {
     "zero_variance": N_("Toutes les salles ont changé d’autant : rien ne mesure le hasard."),
     "no_randomisation": N_("Le tirage ne peut pas être rejoué : une salle n’aurait plus de jour d’un côté."),
     "no_answers": N_("Aucune réponse n’a été donnée."),
-    "missing_cells": N_("{share:%} des journées manquent ; la comparaison en tient compte."),
+    "missing_cells": N_("{share} des journées manquent ; la comparaison en tient compte."),
     "dates_apart": N_(
         "Les réaménagements sont éloignés de {days} jours (au-delà de {limit}) : l’intervalle est un peu trop court."
     ),
@@ -387,7 +388,7 @@ REASONS: dict[str, str] = {
     "short_history": N_("Il n’y a que {days} jours d’historique, il en faudrait {needed}."),
     "no_spread": N_("Sans historique ni dispersion connue, on ne peut pas dire ce qui serait détecté."),
     "guardrails_weak": N_(
-        "Même sans rien abîmer, les garde-fous ne seraient tous tenus que dans {probability:%} des cas (visé : {limit:%})."
+        "Même sans rien abîmer, les garde-fous ne seraient tous tenus que dans {probability} des cas (visé : {limit})."
     ),
 }
 _SIZES = frozenset(["effect", "useful", "bound", "ci_low", "ci_high", "gap", "margin"])
@@ -408,7 +409,7 @@ def reason(
     if given.code == "add_rooms":
         values["treated"] = rooms_phrase(given.numbers["treated"], say, treated=True)
         values["baseline"] = rooms_phrase(given.numbers["baseline"], say, treated=False)
-    return say(REASONS[given.code].replace(":%}", "}"), **values)
+    return say(REASONS[given.code], **values)
 
 
 def _number(key: str, value: Any, say: Language, sizes: Spoken, names: Mapping[str, str]) -> object:  # noqa: ANN401, PLR0911 - a reason's numbers are JSON values, each kind with its form
@@ -513,7 +514,7 @@ def _crossed(result: Result, say: Language) -> str:
     if not crossed:
         return ""
     spoken = Spoken(say, crossed[0].measure.outcome, crossed[0].measure.unit)
-    text = say(
+    return say(
         "**« {label} » dépasse sa limite** : {effect} {unit} ({range}), pour {margin} au plus.",
         label=spoken.label,
         effect=spoken.effect(crossed[0].estimate.effect),
@@ -521,7 +522,6 @@ def _crossed(result: Result, say: Language) -> str:
         range=spoken.range(crossed[0].estimate.ci_low, crossed[0].estimate.ci_high),
         margin=spoken.effect((crossed[0].measure.margin or 0) * -crossed[0].measure.sign),
     )
-    return text
 
 
 def voice_of(result: Result) -> MeasureResult | None:

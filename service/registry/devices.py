@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import case
+from sqlalchemy import case, or_, select
+from sqlalchemy.orm import joinedload
 
-from service.registry.tables import Device, StaleDay
+from service.registry.tables import Device, Placement, StaleDay
 from service.registry.upsert import insert
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import date, datetime
 
     from sqlalchemy.orm import Session
 
     from sensors.move import Sighting
+
+USUAL_SILENCE = timedelta(hours=2)
 
 
 def note_seen(session: Session, seen: Mapping[str, Sighting]) -> None:
@@ -47,3 +51,32 @@ def mark_stale(session: Session, days: Collection[date], now: datetime) -> None:
         index_elements=[StaleDay.day], set_={"marked_at": statement.excluded.marked_at}
     )
     session.execute(statement, [{"day": day, "marked_at": now} for day in sorted(days)])
+
+
+def placed_now(session: Session, now: datetime) -> Sequence[Placement]:
+    """Placements that hold now, with their device and room."""
+    query = (
+        select(Placement)
+        .where(Placement.start <= now, or_(Placement.end.is_(None), Placement.end > now))
+        .options(joinedload(Placement.device), joinedload(Placement.room))
+        .order_by(Placement.device_key)
+    )
+    return session.scalars(query).all()
+
+
+def placements_of(session: Session, room_id: int) -> Sequence[Placement]:
+    """Every placement in a room, past ones last, with its device."""
+    query = (
+        select(Placement)
+        .where(Placement.room_id == room_id)
+        .options(joinedload(Placement.device))
+        .order_by(Placement.end.is_not(None), Placement.start.desc(), Placement.device_key)
+    )
+    return session.scalars(query).all()
+
+
+def is_silent(device: Device, now: datetime) -> bool:
+    """Whether nothing was heard for longer than three heartbeats, or two hours where none is declared."""
+    heartbeat = device.heartbeat_minutes
+    patience = USUAL_SILENCE if heartbeat is None else timedelta(minutes=3 * heartbeat)
+    return now - device.last_seen > patience

@@ -12,7 +12,6 @@ from service.registry.upsert import insert
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sqlalchemy import Row
     from sqlalchemy.orm import Session
 
     from sensors.move import Refusal
@@ -29,15 +28,16 @@ def put(session: Session, landing: str, refusals: Sequence[Refusal]) -> None:
     session.execute(statement, [_row(landing, refusal) for refusal in refusals])
 
 
-def waiting_by_code(session: Session) -> Sequence[Row[tuple[str, int]]]:
+def waiting_by_code(session: Session) -> list[tuple[str, int]]:
     """How many messages wait, by code, most first."""
     count = func.count()
-    return session.execute(
+    query = (
         select(QuarantineEntry.code, count)
         .where(QuarantineEntry.status == WAITING)
         .group_by(QuarantineEntry.code)
         .order_by(count.desc(), QuarantineEntry.code)
-    ).all()
+    )
+    return [(code, n) for code, n in session.execute(query).tuples()]
 
 
 def recent(

@@ -1,0 +1,331 @@
+"""The list of experiments and the page of each."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from math import ceil
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from dashboards.pages import (
+    CostLine,
+    Costs,
+    CoverageDay,
+    CoverageStrip,
+    Decided,
+    ExperimentLine,
+    ExperimentPage,
+    ExperimentsPage,
+    FrozenLook,
+    Lock,
+    Meanwhile,
+    RoomInTrial,
+    Sheet,
+    Split,
+    Unplanned,
+    Voices,
+)
+from experiments.panel import after_washout
+from service import embargo, results
+from service.auth import Person, signed_in
+from service.registry import answers, experiments, outcomes
+from service.web.reply import error, reply, today
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from zoneinfo import ZoneInfo
+
+    import pandas as pd
+    from sqlalchemy.orm import Session
+
+    from dashboards.pages import DayState
+    from experiments.design import Protocol
+    from service.registry.tables import Experiment
+
+router = APIRouter(include_in_schema=False)
+REMARKS_SHOWN = 5
+_TEXTS = ("idea", "problem", "hypothesis", "change", "why_rooms", "people", "owner", "sponsor", "risks",
+          "accessibility", "committee")  # fmt: skip
+_OPTIONS = {"temperature": ("cooler", "same", "warmer"), "helped": tuple("1234567")}
+
+
+@router.get("/experiments")
+def experiments_page(request: Request, person: Annotated[Person, Depends(signed_in)]) -> Response:
+    """Every experiment, grouped by what it asks for."""
+    with request.app.state.registry.session() as session:
+        found = tuple(line(session, each, today(request)) for each in experiments.everything(session))
+    return reply(request, ExperimentsPage(found), person=person)
+
+
+@router.get("/experiments/{slug}")
+def experiment_page(request: Request, slug: str, person: Annotated[Person, Depends(signed_in)]) -> Response:
+    """One experiment, whatever its state."""
+    settings = request.app.state.settings
+    with request.app.state.registry.session() as session:
+        found = experiments.find(session, slug)
+        page = (
+            None
+            if found is None
+            else experiment_context(session, found, today(request), settings.zone, settings.min_group)
+        )
+    return error(request, 404, "not_found") if page is None else reply(request, page, person=person)
+
+
+def line(session: Session, experiment: Experiment, day: date) -> ExperimentLine:
+    """An experiment in a list; its effect from the frozen look, or from today's panel before that is taken."""
+    status = experiments.status(experiment, day)
+    starts, ends = experiment.starts, experiment.ends
+    treated = sum(arm.switch is not None for arm in experiment.arms)
+    shown = _headline(session, experiment, day) if status in ("ended", "decided") else {}
+    dated = starts is not None and ends is not None
+    return ExperimentLine(
+        slug=experiment.slug,
+        title=experiment.title,
+        status=status,
+        n_treated=treated,
+        n_baseline=len(experiment.arms) - treated,
+        starts=starts,
+        switch=experiments.first_switch(experiment),
+        ends=ends,
+        decision=None if experiment.decision is None else experiment.decision.choice,  # type: ignore[arg-type]  # one of Choice, held by the declaration
+        free=dated and not experiments.compared(experiment),
+        week=_week(starts, day) if starts is not None and status == "running" else None,
+        weeks=_weeks(starts, ends) if starts is not None and ends is not None else None,
+        **shown,
+    )
+
+
+def _headline(session: Session, experiment: Experiment, day: date) -> dict[str, Any]:
+    look = results.final_look(experiment)
+    if look is not None:
+        document = look.result
+    else:
+        result = results.result_of(session, experiment, day)
+        document = {} if result is None else result.to_dict()
+    primary = document.get("primary")
+    if primary is None:
+        return {}
+    return {
+        "verdict": document["verdict"],
+        "outcome": primary["measure"]["outcome"],
+        "better": primary["measure"]["better"],
+        **{name: primary["estimate"][name] for name in ("effect", "ci_low", "ci_high")},
+    }
+
+
+def experiment_context(
+    session: Session, experiment: Experiment, day: date, zone: ZoneInfo, k: int
+) -> ExperimentPage:
+    """All the page shows; after the first switch and before the end, nothing that tells the arms apart."""
+    status = experiments.status(experiment, day)
+    protocol = experiments.protocol(experiment)
+    free = protocol is None and status != "idea"
+    hidden = embargo.of_experiment(experiment, day) is not None
+    over = status in ("ended", "decided")
+    look = results.final_look(experiment)
+    strips = () if protocol is None or status == "planned" else _coverage(session, experiment, protocol, day)
+    locked, decision = experiment.protocol, experiment.decision
+    return ExperimentPage(
+        slug=experiment.slug,
+        title=experiment.title,
+        status=status,
+        starts=experiment.starts,
+        ends=experiment.ends,
+        rooms=_rooms(experiment),
+        protocol=protocol,
+        result=results.result_of(session, experiment, day),
+        later=results.later_result(session, experiment, day) if over else None,
+        plan=results.plan_of(session, experiment, day) if status == "planned" else None,
+        free=free,
+        sheet=_sheet(experiment),
+        meanwhile=None if over else _meanwhile(session, experiment, strips, day),
+        coverage=strips,
+        voices=None if hidden or not (over or free) else _voices(session, experiment, strips, k),
+        costs=_costs(experiment, over=over),
+        lock=None
+        if locked is None
+        else Lock(locked.sha256, locked.locked_at.astimezone(zone), locked.locked_by),
+        look=None if look is None else FrozenLook(look.taken_at.astimezone(zone), look.sha256),
+        deviations=tuple(Unplanned(each.day, each.what, each.entered_by) for each in experiment.deviations),
+        decision=None
+        if decision is None
+        else Decided(
+            decision.choice,  # type: ignore[arg-type]  # one of Choice, held by the declaration
+            decision.body,
+            decision.decided_on,
+            decision.reason,
+            decision.lessons,
+            decision.entered_by,
+            decision.entered_at.astimezone(zone),
+        ),
+    )
+
+
+def _rooms(experiment: Experiment) -> tuple[RoomInTrial, ...]:
+    rooms = [
+        RoomInTrial(arm.room.slug, arm.room.name, arm.switch, arm.room.capacity) for arm in experiment.arms
+    ]
+    return tuple(sorted(rooms, key=lambda room: (not room.treated, room.name)))
+
+
+def _sheet(experiment: Experiment) -> Sheet:
+    given = experiment.sheet
+    after = given.get("rooms_after")
+    return Sheet(
+        **{name: str(given.get(name) or "") for name in _TEXTS},
+        rooms_after=after if isinstance(after, int) else None,
+        expires=experiment.expires,
+    )
+
+
+def _week(starts: date, day: date) -> int:
+    return (day - starts).days // 7 + 1
+
+
+def _weeks(starts: date, ends: date) -> int:
+    return ceil(((ends - starts).days + 1) / 7)
+
+
+def _meanwhile(
+    session: Session, experiment: Experiment, strips: tuple[CoverageStrip, ...], day: date
+) -> Meanwhile | None:
+    starts, ends = experiment.starts, experiment.ends
+    if starts is None or ends is None:
+        return None
+    states = [each.state for strip in strips for each in strip.days]
+    rooms = [arm.room.slug for arm in experiment.arms]
+    return Meanwhile(
+        today=day,
+        week=_week(starts, day) if day >= starts else None,
+        weeks=_weeks(starts, ends),
+        answers=answers.total(session, rooms, starts, min(day, ends)),
+        result_on=ends + timedelta(days=1),
+        counted=states.count("counted"),
+        expected=sum(states.count(state) for state in ("counted", "short", "silent")),
+    )
+
+
+# ---------------------------------------------------------------------------------------------------- coverage
+
+
+def _coverage(
+    session: Session, experiment: Experiment, protocol: Protocol, day: date
+) -> tuple[CoverageStrip, ...]:
+    """A strip per room: days computed so far, then the days to come."""
+    starts, ends = experiment.starts, experiment.ends
+    if starts is None or ends is None:
+        return ()
+    found = outcomes.between(session, starts, ends, protocol.design.rooms, [_observable(protocol)])
+    shares: dict[str, dict[date, float]] = {}
+    for room, at, share in zip(found["room"], found["day"], found["coverage"], strict=True):
+        shares.setdefault(room, {})[at] = share
+    opened = {at for days in shares.values() for at in days}
+    strips = []
+    for room in _rooms(experiment):
+        resumes = None if room.switch is None else after_washout(room.switch, protocol.design.washout, opened)
+        calendar = sorted(opened | _to_come(experiment, room.slug, day, ends))
+        days = tuple(
+            CoverageDay(
+                at, shares.get(room.slug, {}).get(at), _state(room, at, resumes, shares, protocol, day)
+            )
+            for at in calendar
+        )
+        strips.append(CoverageStrip(room.slug, room.treated, days))
+    return tuple(strips)
+
+
+def _observable(protocol: Protocol) -> str:
+    """The outcome whose coverage is shown: the primary one or, when that is asked of people, occupancy."""
+    from experiments.outcomes import OUTCOMES  # noqa: PLC0415 - numpy, pandas: not before a page needs them
+
+    key = protocol.primary.outcome
+    return "occupied_minutes" if OUTCOMES[key].family == "voice" else key
+
+
+def _to_come(experiment: Experiment, slug: str, day: date, ends: date) -> set[date]:
+    site = next(arm.room.site for arm in experiment.arms if arm.room.slug == slug)
+    closed = {closure.day for closure in site.closures}
+    ahead = (day + timedelta(days=i) for i in range((ends - day).days + 1))
+    return {at for at in ahead if str(at.isoweekday()) in site.weekdays and at not in closed}
+
+
+def _state(
+    room: RoomInTrial,
+    at: date,
+    resumes: date | None,
+    shares: Mapping[str, Mapping[date, float]],
+    protocol: Protocol,
+    day: date,
+) -> DayState:
+    if room.switch is not None and resumes is not None and room.switch <= at < resumes and at < day:
+        return "washout"
+    share = shares.get(room.slug, {}).get(at)
+    if share is None:
+        return "ahead" if at >= day else "silent"
+    if share == 0:
+        return "silent"
+    return "counted" if share >= protocol.min_coverage else "short"
+
+
+# ------------------------------------------------------------------------------------------------ voices, costs
+
+
+def _voices(
+    session: Session, experiment: Experiment, strips: tuple[CoverageStrip, ...], k: int
+) -> Voices | None:
+    """What was said in the treated rooms, before and after, where at least k said it in each period."""
+    starts, ends, switch = experiment.starts, experiment.ends, experiments.first_switch(experiment)
+    if starts is None or ends is None:
+        return None
+    rooms = [arm.room.slug for arm in experiment.arms if arm.switch is not None] or [
+        arm.room.slug for arm in experiment.arms
+    ]
+    given = answers.between(session, rooms, starts, ends)
+    if len(given) < k:
+        return Voices(len(given), k)
+    said = answers.remarks(session, rooms, switch or starts, ends)
+    return Voices(
+        answers=len(given),
+        k=k,
+        splits=tuple(_splits(given, experiment, strips, k)),
+        remarks=tuple(said[:REMARKS_SHOWN]),
+        remarks_total=len(said),
+    )
+
+
+def _splits(
+    given: pd.DataFrame, experiment: Experiment, strips: tuple[CoverageStrip, ...], k: int
+) -> list[Split]:
+    switch = {arm.room.slug: arm.switch for arm in experiment.arms if arm.switch is not None}
+    if not switch:
+        return []
+    opened = {day.day for strip in strips for day in strip.days}
+    resumes = {room: after_washout(day, experiment.washout, opened) for room, day in switch.items()}
+    before = given[given["day"] < given["room"].map(switch)]
+    after = given[given["day"] >= given["room"].map(resumes)]
+    splits = []
+    for question, options in _OPTIONS.items():
+        counts = [_counts(period[question], options) for period in (before, after)]
+        if min(map(sum, counts)) >= k:
+            splits.append(Split(question, options, counts[0], counts[1]))
+    return splits
+
+
+def _counts(column: pd.Series[Any], options: tuple[str, ...]) -> tuple[int, ...]:
+    said = [str(int(value)) if isinstance(value, float) else str(value) for value in column.dropna()]
+    return tuple(said.count(option) for option in options)
+
+
+def _costs(experiment: Experiment, *, over: bool) -> Costs | None:
+    kinds = ("actual", "planned") if over else ("planned",)
+    for kind in kinds:
+        lines = tuple(
+            CostLine(each.label, each.euros, each.hours) for each in experiment.costs if each.kind == kind
+        )
+        if lines:
+            rooms = [arm.room for arm in experiment.arms if arm.switch is not None]
+            seats = [room.capacity for room in rooms]
+            known = sum(seat for seat in seats if seat is not None)
+            return Costs(kind, lines, len(rooms), known if seats and None not in seats else None)  # type: ignore[arg-type]  # one of the two above
+    return None

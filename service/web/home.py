@@ -1,0 +1,86 @@
+"""Today, and the pages that only explain."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from dashboards.pages import AccessibilityPage, HomePage, MethodPage, SilentDevice
+from dashboards.render import assets
+from service.auth import Person, signed_in
+from service.registry import answers, devices, experiments, quarantine, rooms
+from service.web.experiments import line
+from service.web.reply import error, now, reply, today
+
+router = APIRouter(include_in_schema=False)
+SOON = timedelta(days=90)
+
+
+@router.get("/")
+def home_page(request: Request, person: Annotated[Person, Depends(signed_in)]) -> Response:
+    """What runs, what waits for a decision, what went silent."""
+    preparing = getattr(request.app.state, "progress", None)  # set by the demonstration
+    progress = None if preparing is None else preparing()
+    day = today(request)
+    if progress is not None:
+        return reply(request, HomePage(day, progress=progress), person=person)
+    with request.app.state.registry.session() as session:
+        lines = [
+            line(session, each, day)
+            for each in experiments.everything(session)
+            if experiments.status(each, day) in ("running", "ended", "planned")
+        ]
+        slugs = [room.slug for site in rooms.sites(session) for room in site.rooms]
+        placed = devices.placed_now(session, datetime.now(UTC))
+        page = HomePage(
+            today=day,
+            running=tuple(each for each in lines if each.status == "running"),
+            to_decide=tuple(each for each in lines if each.status == "ended"),
+            next_up=tuple(
+                each
+                for each in lines
+                if each.status == "planned" and each.starts and each.starts <= day + SOON
+            ),
+            silent=tuple(
+                SilentDevice(
+                    each.device.key,
+                    each.room.name,
+                    each.room.slug,
+                    each.device.last_seen.astimezone(request.app.state.settings.zone),
+                )
+                for each in placed
+                if devices.is_silent(each.device, now(request))
+            ),
+            rooms=len(slugs),
+            devices=len(placed),
+            quarantined=sum(n for _, n in quarantine.waiting_by_code(session)),
+            answers_week=answers.total(session, slugs, day - timedelta(days=6), day),
+        )
+    return reply(request, page, person=person)
+
+
+@router.get("/method")
+def method_page(request: Request, person: Annotated[Person, Depends(signed_in)]) -> Response:
+    """How Témoin compares."""
+    return reply(request, MethodPage(), person=person)
+
+
+public = APIRouter(include_in_schema=False)
+
+
+@public.get("/accessibilite")
+def accessibility_page(request: Request) -> Response:
+    """The declaration of accessibility, open to everybody."""
+    return reply(request, AccessibilityPage())
+
+
+@public.get("/static/{name}")
+def static_file(request: Request, name: str) -> Response:
+    """A static file; its address holds its content's hash, so it never changes."""
+    found = next((each for each in assets().values() if each.url == f"/static/{name}"), None)
+    if found is None:
+        return error(request, 404, "not_found")
+    headers = {"Cache-Control": "public, max-age=31536000, immutable"}
+    return Response(found.content, media_type=found.media_type, headers=headers)

@@ -1,0 +1,83 @@
+"""A context to an HTTP answer: whose language, whose frame."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from fastapi.responses import HTMLResponse
+
+from dashboards import render
+from dashboards.language import LOCALES
+from dashboards.pages import ErrorPage, Frame
+from service.auth import current_person
+from service.registry import quarantine
+
+if TYPE_CHECKING:
+    from datetime import date
+    from typing import Literal
+
+    from fastapi import Request
+
+    from dashboards.pages import Page
+    from service.auth import Person
+
+LANGUAGE_COOKIE = "lang"
+_YEAR = 365 * 24 * 3600
+
+
+def reply(request: Request, page: Page, status: int = 200, person: Person | None = None) -> HTMLResponse:
+    """The page in the reader's language, framed for whoever is signed in."""
+    if person is None:
+        person = current_person(request)
+    response = HTMLResponse(render.page(page, locale(request), _frame(request, person)), status)
+    wanted = request.query_params.get("lang")
+    if wanted in LOCALES:
+        response.set_cookie(
+            LANGUAGE_COOKIE, wanted, max_age=_YEAR, samesite="lax", secure=request.app.state.settings.secure
+        )
+    response.headers["Vary"] = "Cookie, Accept-Language"
+    return response
+
+
+def error(
+    request: Request,
+    status: int,
+    key: Literal[
+        "not_found", "forbidden", "form_key", "form_spent", "too_fast", "too_many", "locked", "csrf", "failed"
+    ],
+) -> HTMLResponse:
+    """A page that says what went wrong and what to do."""
+    return reply(request, ErrorPage(status, key), status)
+
+
+def locale(request: Request) -> str:
+    """`?lang=`, else the cookie, else the browser's first choice among ours, else the setting."""
+    for given in (request.query_params.get("lang"), request.cookies.get(LANGUAGE_COOKIE)):
+        if given in LOCALES:
+            return given
+    for part in request.headers.get("accept-language", "").split(","):
+        given = part.partition(";")[0].strip()[:2].lower()
+        if given in LOCALES:
+            return given
+    return str(request.app.state.settings.locale)
+
+
+def now(request: Request) -> datetime:
+    """This instant in the installation's time zone."""
+    return datetime.now(UTC).astimezone(request.app.state.settings.zone)
+
+
+def today(request: Request) -> date:
+    """The local day."""
+    return now(request).date()
+
+
+def _frame(request: Request, person: Person | None) -> Frame:
+    query = urlencode([item for item in request.query_params.multi_items() if item[0] != "lang"])
+    if person is None:
+        return Frame(request.url.path, query)
+    with request.app.state.registry.session() as session:
+        waiting = sum(n for _, n in quarantine.waiting_by_code(session))
+    return Frame(request.url.path, query, person.name, person.csrf, waiting)
