@@ -33,7 +33,8 @@ def main() -> None:
     decoder = Decoder()
     gate = Gate(max_age=timedelta(days=36_500))
     print(
-        f"{'format':14} {'bytes':>6} {'readings':>9} {'json.loads µs':>14} {'decode+gate µs':>15} {'ratio':>6}"
+    heads = ("bytes", "readings", "json.loads", "decode+gate", "ratio")
+    print(f"{'µs':14} {heads[0]:>6} {heads[1]:>8} {heads[2]:>10} {heads[3]:>11} {heads[4]:>6}")
     )
     for name, (topic, file) in MESSAGES.items():
         payload = json.dumps(json.loads((PAYLOADS / file).read_bytes())["payload"]).encode()

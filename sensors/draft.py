@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from sensors.fields import MOST_FIELDS, quantities
 from sensors.instant import instant, whole_milliseconds
@@ -132,17 +132,11 @@ class Draft:
             code, sentence = metric.fault(value) or ("out_of_range", "implausible")
             self.refuse(code, f"{within}{field}: {sentence}")
             return
-        self._add(metric, float(value))
-
-    def _add(self, metric: Metric, value: float) -> None:
-        if len(self.readings) >= MOST_READINGS:
-            self.readings.clear()
-            raise PayloadRejected(f"too_many: more than {MOST_READINGS} readings in one payload")
         self.readings.append(
             Reading(
                 self._device,
                 metric.key,
-                value,
+                float(value),
                 metric.unit,
                 self._time,
                 self._time_source,
@@ -150,13 +144,21 @@ class Draft:
                 self._seq,
             )
         )
+        if len(self.readings) > MOST_READINGS:
+            self._give_up()
 
     def take(self, fields: Mapping[str, object], known: Collection[str] = ()) -> int:
         """Add the quantities that names in `fields` tell, but `known` metrics; how many names told one."""
         found = quantities(fields, self.refuse, known, self._fields_left)
         self._fields_left -= found.looked_at
-        for quantity in found.quantities:
-            self._add(quantity.metric, quantity.value)
+        device, time, source = self._device, self._time, self._time_source
+        gateway, seq = self._gateway, self._seq
+        self.readings += [
+            Reading(device, metric.key, value, metric.unit, time, source, gateway, seq)
+            for metric, value, *_ in found.quantities
+        ]
+        if len(self.readings) > MOST_READINGS:
+            self._give_up()
         return found.told
 
     def unknown(self, fields: Json) -> None:
@@ -172,6 +174,10 @@ class Draft:
                 f"{self.refusals[0][0]}: {self.refusals[0][1]}; and {MOST_REFUSALS} more at least"
             )
         return False
+
+    def _give_up(self) -> NoReturn:
+        self.readings.clear()
+        raise PayloadRejected(f"too_many: more than {MOST_READINGS} readings in one payload")
 
     def _sequence(self, seq: object) -> int | None:
         if seq is None:
@@ -208,7 +214,7 @@ def parsed(payload: bytes) -> object:
         text = str(payload, "utf-8-sig" if payload[:3] == b"\xef\xbb\xbf" else "utf-8")
     except UnicodeDecodeError as error:
         raise PayloadRejected(f"binary: byte {error.start} of the payload is not UTF-8 text") from error
-    if text.count("{") > MOST_OBJECTS:
+    if len(text) > MOST_OBJECTS and text.count("{") > MOST_OBJECTS:
         raise PayloadRejected(f"too_many: more than {MOST_OBJECTS} objects in one payload")
     try:
         return _document(text)

@@ -35,8 +35,11 @@ def take_uplink(draft: Draft, uplink: Uplink) -> None:
     if draft.origin(
         uplink.gateway, uplink.device, uplink.time, "network", uplink.seq, field=uplink.time_field
     ):
-        told = draft.take(uplink.certain)
-        told += draft.take(uplink.fields, known={reading.metric for reading in draft.readings})
+        known: set[str] = set()
+        if uplink.certain:
+            told = draft.take(uplink.certain)
+            known = {reading.metric for reading in draft.readings}
+        told += draft.take(uplink.fields, known)
     history = uplink.fields.get("history")
     records = [*uplink.records, *history] if isinstance(history, list) else uplink.records
     for record in records:

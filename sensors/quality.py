@@ -38,9 +38,7 @@ class Gate:
         if not metric.low <= value <= metric.high or value in metric.sentinels:
             code, sentence = metric.fault(value) or ("out_of_range", "it is implausible")
             return f"{code}: {reading.metric}: {sentence}"
-        return self._clock(reading.time, received_at)
-
-    def _clock(self, time: datetime, received_at: datetime) -> str | None:
+        time = reading.time
         if time - received_at > self.max_ahead:
             return f"clock_ahead: time {time.isoformat()} was still to come at {received_at.isoformat()}"
         if time < EARLIEST:

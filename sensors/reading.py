@@ -10,17 +10,16 @@ SensorError
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import datetime
 
 TimeSource = Literal["device", "network", "received"]
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):  # a third of the time a frozen dataclass takes, and there are millions
     """One value of one metric of one device at one instant.
 
     `device` is `gateway/name`; `value` is in `unit`, the metric's own (see `sensors.metrics`);

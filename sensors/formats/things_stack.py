@@ -46,9 +46,12 @@ def read(draft: Draft) -> None:
         time=heard if heard is not None else fields.get("received_at"),
         time_field="uplink_message.received_at",
         seq=message.get("f_cnt", 0),  # zeros are left out
-        certain=next((each for each in normalized if "time" not in each), {}),
-        records=[each for each in normalized if "time" in each],
     )
+    for measurement in normalized:
+        if "time" in measurement:
+            uplink.records.append(measurement)
+        else:
+            uplink.certain = {**measurement, **uplink.certain}  # the first one is the newest
     take_uplink(draft, uplink)
 
 
