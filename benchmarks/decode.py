@@ -32,10 +32,8 @@ def main() -> None:
     """Print one line a format."""
     decoder = Decoder()
     gate = Gate(max_age=timedelta(days=36_500))
-    print(
     heads = ("bytes", "readings", "json.loads", "decode+gate", "ratio")
     print(f"{'µs':14} {heads[0]:>6} {heads[1]:>8} {heads[2]:>10} {heads[3]:>11} {heads[4]:>6}")
-    )
     for name, (topic, file) in MESSAGES.items():
         payload = json.dumps(json.loads((PAYLOADS / file).read_bytes())["payload"]).encode()
 
