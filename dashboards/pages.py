@@ -412,7 +412,7 @@ class SilentDevice:
     key: str
     room: str | None  # its room's name, None when it is placed nowhere
     room_slug: str | None
-    last_seen: datetime
+    last_seen: datetime | None
 
 
 @dataclass(frozen=True)

@@ -6,18 +6,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 from sqlalchemy.orm import Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from sqlite3 import Connection
+    from sqlite3 import Connection as SqliteConnection
 
     from alembic.config import Config
     from sqlalchemy.engine import URL
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+MIGRATING = 0x7E401  # any constant: the PostgreSQL lock that migrations take turns on
+_URL_ADVICE = "TEMOIN_DATABASE_URL should be like sqlite:///registry.db or postgresql://user@host/temoin"
 
 
 class RegistryError(Exception):
@@ -31,7 +33,11 @@ class Registry:
         try:
             self.url: URL = make_url(url)
         except ArgumentError as error:
-            raise RegistryError("TEMOIN_DATABASE_URL should be like sqlite:///registry.db") from error
+            raise RegistryError(f"{_URL_ADVICE}; this is no database URL.") from error
+        if self.url.get_backend_name() not in ("sqlite", "postgresql"):
+            raise RegistryError(f"{_URL_ADVICE}; {self.url.get_backend_name()} is not known here.")
+        if self.url.drivername == "postgresql":
+            self.url = self.url.set(drivername="postgresql+psycopg")
         self._engine: Engine | None = None
 
     @property
@@ -50,42 +56,84 @@ class Registry:
             session.commit()
 
     def migrate(self) -> str:
-        """Bring the schema to this version; the revision reached. Creates an SQLite file that is not there."""
+        """Bring the schema to this version, wholly or not at all; the revision reached.
+
+        Creates an SQLite file that is not there. Two at once take turns. Raises RegistryError.
+        """
         from alembic import command  # noqa: PLC0415 - 60 ms that only this needs
 
-        if self.url.get_backend_name() == "sqlite" and self.url.database:
-            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
-        with self.engine.begin() as connection:
-            config = self._alembic()
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-        return self._revisions()[1]
+        try:
+            if self._file is not None:
+                self._file.parent.mkdir(parents=True, exist_ok=True)
+            with self.engine.begin() as connection:
+                _take_turns(connection)
+                config = self._alembic()
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+        except (DatabaseError, OSError) as error:
+            raise self._unusable(error) from error
+        return self._head()
 
     def check(self) -> None:
         """Raise RegistryError unless the database answers and its schema is this version's."""
-        if self.url.get_backend_name() == "sqlite" and not Path(self.url.database or "").exists():
-            raise RegistryError(f"There is no registry at {self.url.database}: run `temoin migrate` first.")
+        if self._file is not None and not self._file.exists():
+            raise RegistryError(f"There is no registry at {self._file}: run `temoin migrate` first.")
+        wanted = self._head()
         try:
-            current, wanted = self._revisions()
-        except OperationalError as error:
-            raise RegistryError(
-                f"The registry at {self.url.host or self.url.database} does not answer."
-            ) from error
+            current = self._revision()
+        except DatabaseError as error:
+            raise self._unusable(error) from error
         if current is None:
             raise RegistryError("The registry is empty: run `temoin migrate` first.")
         if current == wanted:
             return
-        from alembic.script import ScriptDirectory  # noqa: PLC0415 - only when something is wrong
-
-        known = {script.revision for script in ScriptDirectory.from_config(self._alembic()).walk_revisions()}
-        if current in known:
+        if current in self._revisions():
             raise RegistryError(
                 f"The registry has an older schema ({current}, this version needs {wanted}): "
                 "back it up, then run `temoin migrate`."
             )
         raise RegistryError(
-            f"The registry was written by a newer Témoin (schema {current}): install that version again."
+            f"The registry was written by a newer Témoin (schema {current}, this version knows {wanted}): "
+            "install that version again."
         )
+
+    def close(self) -> None:
+        """Let go of every connection; twice is fine."""
+        if self._engine is not None:
+            self._engine.dispose()
+            self._engine = None
+
+    @property
+    def _file(self) -> Path | None:
+        """The SQLite file, where that is what the registry is."""
+        on_disk = self.url.get_backend_name() == "sqlite" and self.url.database not in (None, "", ":memory:")
+        return Path(self.url.database or "") if on_disk else None
+
+    def _unusable(self, error: DatabaseError | OSError) -> RegistryError:
+        if self._file is not None:
+            why = error.orig if isinstance(error, DatabaseError) else error.strerror
+            return RegistryError(f"The registry {self._file} cannot be used: {why}.")
+        if isinstance(error, OperationalError):
+            return RegistryError(
+                f"The registry at {self.url.host or 'localhost'}:{self.url.port or 5432} does not answer; "
+                "see TEMOIN_DATABASE_URL."
+            )
+        return RegistryError(f"The registry at {self.url.host} refuses: {error}")
+
+    def _revision(self) -> str | None:
+        from alembic.migration import MigrationContext  # noqa: PLC0415 - see migrate
+
+        with self.engine.connect() as connection:
+            return MigrationContext.configure(connection).get_current_revision()
+
+    def _head(self) -> str:
+        return self._revisions()[0]
+
+    def _revisions(self) -> list[str]:
+        """Every revision this version knows, the newest first."""
+        from alembic.script import ScriptDirectory  # noqa: PLC0415 - see migrate
+
+        return [script.revision for script in ScriptDirectory.from_config(self._alembic()).walk_revisions()]
 
     def _alembic(self) -> Config:
         from alembic.config import Config  # noqa: PLC0415 - see migrate
@@ -94,32 +142,29 @@ class Registry:
         config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
         return config
 
-    def _revisions(self) -> tuple[str | None, str]:
-        from alembic.migration import MigrationContext  # noqa: PLC0415 - see migrate
-        from alembic.script import ScriptDirectory  # noqa: PLC0415 - see migrate
 
-        wanted = ScriptDirectory.from_config(self._alembic()).get_current_head()
-        if wanted is None:  # pragma: no cover - the package is broken
-            raise RegistryError("This installation of Témoin has no migrations: install it again.")
-        with self.engine.connect() as connection:
-            return MigrationContext.configure(connection).get_current_revision(), wanted
-
-    def close(self) -> None:
-        """Let go of every connection; twice is fine."""
-        if self._engine is not None:
-            self._engine.dispose()
-            self._engine = None
+def _take_turns(connection: Connection) -> None:
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATING})")
 
 
 def _server(url: URL) -> Engine:
-    return create_engine(url, pool_pre_ping=True)
+    try:
+        return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 10})
+    except ModuleNotFoundError as error:
+        raise RegistryError("PostgreSQL needs its driver: pip install 'temoin[postgresql]'.") from error
 
 
 def _sqlite(url: URL) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
+    """Reads never wait; a session's first write takes the one writer's turn at once (BEGIN IMMEDIATE)."""
+    engine = create_engine(
+        url, connect_args={"timeout": 30, "check_same_thread": False, "isolation_level": "IMMEDIATE"}
+    )
 
     @event.listens_for(engine, "connect")
-    def prepare(connection: Connection, _record: object) -> None:
+    def prepare(connection: SqliteConnection, _record: object) -> None:
         for pragma in (
             "journal_mode = WAL",
             "synchronous = FULL",
@@ -127,5 +172,12 @@ def _sqlite(url: URL) -> Engine:
             "busy_timeout = 30000",
         ):
             connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "savepoint")
+    def begin(connection: Connection, _name: str) -> None:
+        # sqlite3 begins no transaction for a savepoint, and releasing an outermost one would commit
+        driver = connection.connection.driver_connection
+        if driver is not None and not driver.in_transaction:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine

@@ -31,8 +31,8 @@ def note_seen(session: Session, seen: Mapping[str, Sighting]) -> None:
     statement = statement.on_conflict_do_update(
         index_elements=[Device.key],
         set_={
-            "first_seen": case((new.first_seen < known.first_seen, new.first_seen), else_=known.first_seen),
-            "last_seen": case((new.last_seen > known.last_seen, new.last_seen), else_=known.last_seen),
+            "first_seen": case((known.first_seen <= new.first_seen, known.first_seen), else_=new.first_seen),
+            "last_seen": case((known.last_seen >= new.last_seen, known.last_seen), else_=new.last_seen),
         },
     )
     rows = [
@@ -76,7 +76,9 @@ def placements_of(session: Session, room_id: int) -> Sequence[Placement]:
 
 
 def is_silent(device: Device, now: datetime) -> bool:
-    """Whether nothing was heard for longer than three heartbeats, or two hours where none is declared."""
+    """Whether nothing was ever heard, or not for three heartbeats, or two hours where none is declared."""
+    if device.last_seen is None:
+        return True
     heartbeat = device.heartbeat_minutes
     patience = USUAL_SILENCE if heartbeat is None else timedelta(minutes=3 * heartbeat)
     return now - device.last_seen > patience

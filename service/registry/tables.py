@@ -112,8 +112,8 @@ class Device(Base):
     gateway: Mapped[str] = mapped_column(String(100), index=True)
     label: Mapped[str | None] = mapped_column(String(120))
     heartbeat_minutes: Mapped[int | None]  # declared for event-driven devices
-    first_seen: Mapped[datetime]
-    last_seen: Mapped[datetime]
+    first_seen: Mapped[datetime | None]  # null: declared, never heard
+    last_seen: Mapped[datetime | None]
     placements: Mapped[list[Placement]] = relationship(back_populates="device", order_by="Placement.start")
 
 

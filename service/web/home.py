@@ -48,7 +48,7 @@ def home_page(request: Request, person: Annotated[Person, Depends(signed_in)]) -
                     each.device.key,
                     each.room.name,
                     each.room.slug,
-                    each.device.last_seen.astimezone(request.app.state.settings.zone),
+                    each.device.last_seen and each.device.last_seen.astimezone(now(request).tzinfo),
                 )
                 for each in placed
                 if devices.is_silent(each.device, now(request))

@@ -109,7 +109,7 @@ def _line(
     live: dict[str, dict[str, tuple[float, datetime]]],
     at: datetime,
 ) -> RoomLine:
-    seen = [each.device.last_seen.astimezone(at.tzinfo) for each in placed]
+    seen = [each.device.last_seen.astimezone(at.tzinfo) for each in placed if each.device.last_seen]
     return RoomLine(
         slug=room.slug,
         name=room.name,
@@ -164,7 +164,8 @@ def _end(placed: Sequence[Placement], at: datetime, until: date | None) -> datet
     """The end of the stretch shown: the day asked for, else now, else the last time anything was heard."""
     if until is not None:
         return min(at, datetime.combine(until + timedelta(days=1), time(), at.tzinfo))
-    heard = max((each.device.last_seen.astimezone(at.tzinfo) for each in placed), default=at)
+    seen = [each.device.last_seen.astimezone(at.tzinfo) for each in placed if each.device.last_seen]
+    heard = max(seen, default=at)
     if at - heard < SPANS["day"][0]:
         return at
     return datetime.combine(heard.date() + timedelta(days=1), time(), at.tzinfo)
@@ -177,7 +178,7 @@ def _device(placement: Placement, at: datetime) -> DeviceInRoom:
         label=device.label,
         start=placement.start.astimezone(zone),
         end=None if placement.end is None else placement.end.astimezone(zone),
-        last_seen=device.last_seen.astimezone(zone),
+        last_seen=device.last_seen.astimezone(zone) if device.last_seen else None,
         silent=placement.end is None and devices.is_silent(device, at),
     )
 

@@ -18,8 +18,8 @@ def upgrade() -> None:
         sa.Column("gateway", sa.String(length=100), nullable=False),
         sa.Column("label", sa.String(length=120), nullable=True),
         sa.Column("heartbeat_minutes", sa.Integer(), nullable=True),
-        sa.Column("first_seen", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("last_seen", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("first_seen", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_seen", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_devices")),
     )
     with op.batch_alter_table("devices", schema=None) as batch_op:
