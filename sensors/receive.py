@@ -23,7 +23,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from paho.mqtt.client import Client
@@ -92,6 +92,18 @@ class ReceiverStatus:
     had_session: bool = False
 
 
+class Arrival(NamedTuple):
+    """What is kept of a paho message until it has landed: atoms, which cost the garbage collector nothing."""
+
+    mid: int
+    qos: int
+    again: bool  # the broker says that it sent this before
+    retained: bool
+    topic: str
+    payload: bytes
+    at: float  # monotonic seconds
+
+
 class Receiver:
     """Lands what the broker sends, until `stopped` says so, whatever the broker and the disk do meanwhile."""
 
@@ -100,7 +112,7 @@ class Receiver:
         self._landing = landing
         self._stopped = stopped
         self._protocol = V5 if config.protocol == "5" else V311
-        self._waiting: list[MQTTMessage] = []
+        self._waiting: list[Arrival] = []
         self._waiting_bytes = 0
         self._doubtful: Counter[tuple[str, bytes]] = Counter()
         self._told_broker: deque[tuple[float, int]] = deque()  # when, last id acknowledged
@@ -235,7 +247,7 @@ class Receiver:
             return False
         if silent or len(self._waiting) >= WINDOW or self._waiting_bytes >= WINDOW_BYTES:
             return True
-        return time.monotonic() - self._waiting[0].timestamp >= LONGEST_WAIT
+        return time.monotonic() - self._waiting[0].at >= LONGEST_WAIT
 
     def _land(self, client: Client) -> None:
         """One transaction, then the acknowledgements in order; a landing that fails acknowledges nothing."""
@@ -269,7 +281,7 @@ class Receiver:
         again: Counter[tuple[str, bytes]] = Counter()
         for each in self._waiting:
             message = _message(each, clock)
-            if each.dup:
+            if each.again:
                 known = (message.topic, message.payload)
                 if self._doubtful[known] > again[known]:
                     again[known] += 1
@@ -278,7 +290,7 @@ class Receiver:
         return fresh, again
 
     def _surely_known(self) -> int:
-        """The last id acknowledged long enough ago; what came later is in doubt when the connection breaks."""
+        """The last id acknowledged long enough ago; later ones are in doubt when the connection breaks."""
         until = time.monotonic() - SURELY_KNOWN
         known = self._acknowledged
         while self._told_broker and self._told_broker[0][0] <= until:
@@ -295,7 +307,7 @@ class Receiver:
 
     def _count(self, clock: float) -> None:
         landed = len(self._waiting)
-        last = datetime.fromtimestamp(self._waiting[-1].timestamp + clock, UTC)
+        last = datetime.fromtimestamp(self._waiting[-1].at + clock, UTC)
         self.status = replace(
             self.status,
             landed=self.status.landed + landed,
@@ -304,8 +316,15 @@ class Receiver:
         )
 
     def _on_message(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:
-        self._waiting.append(message)
-        self._waiting_bytes += len(message.payload)
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            topic = "(its topic was not UTF-8)"  # MQTT forbids it, brokers refuse it
+        payload = bytes(message.payload)
+        self._waiting_bytes += len(payload)
+        self._waiting.append(
+            Arrival(message.mid, message.qos, message.dup, message.retain, topic, payload, message.timestamp)
+        )
 
     def _on_connect(
         self, client: Client, _userdata: object, flags: ConnectFlags, reason: ReasonCode, _: Properties | None
@@ -395,14 +414,10 @@ def _status_before(path: Path) -> ReceiverStatus:
     return read_status(path) or ReceiverStatus(at=_now())
 
 
-def _message(each: MQTTMessage, clock: float) -> Message:
-    """`clock` turns paho's monotonic time of arrival into the time of day."""
-    try:
-        topic = each.topic
-    except UnicodeDecodeError:
-        topic = "(its topic was not UTF-8)"  # MQTT forbids it, brokers refuse it
-    arrived = datetime.fromtimestamp(each.timestamp + clock, UTC)
-    return Message(topic, bytes(each.payload), arrived, each.qos, each.retain)
+def _message(each: Arrival, clock: float) -> Message:
+    """`clock` turns the monotonic time of arrival into the time of day."""
+    arrived = datetime.fromtimestamp(each.at + clock, UTC)
+    return Message(each.topic, each.payload, arrived, each.qos, each.retained)
 
 
 def _now() -> str:
