@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from service.settings import Settings
 
 LANDING = "mqtt"
+# of the garbage collector: a batch's readings all live until they are stored, looking for dead ones finds none
+SPARING = (100_000, 20, 50)
 PATIENCE = 5.0  # seconds for the receiver of a killed parent to notice and let go of the landing
 LONGEST_PAUSE = 60.0  # seconds between two starts of a receiver that dies
 STEADY = 60.0  # a receiver that lived so long died of something new: it is started again at once
@@ -56,6 +59,7 @@ def ingest(settings: Settings, registry: Registry, store: ReadingStore, stop: th
     _wait_for_hold(settings)
     landing = river.open_landing(settings, LANDING)
     mover = river.mover(settings, registry, store, landing)
+    gc.set_threshold(*SPARING)
     watching = threading.Thread(target=_watch, args=(settings, landing, mover, stop), name="receiver")
     watching.start()
     try:
