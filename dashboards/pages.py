@@ -501,6 +501,35 @@ class AccessibilityPage:
     template = "accessibility.html"
 
 
+@dataclass(frozen=True)
+class ApiParameter:
+    """A parameter of an operation: `where` is `path` or `query`."""
+
+    name: str
+    where: str
+    required: bool
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class ApiOperation:
+    """One thing the API does, and the statuses it answers with."""
+
+    method: str
+    path: str
+    summary: str
+    parameters: tuple[ApiParameter, ...]
+    answers: tuple[tuple[int, str], ...]
+
+
+@dataclass(frozen=True)
+class ApiPage:
+    """The API, from its OpenAPI description."""
+
+    operations: tuple[ApiOperation, ...]
+    template = "api.html"
+
+
 # ---------------------------------------------------------------------------------------- the form
 
 
@@ -542,6 +571,7 @@ Page = (
     | ErrorPage
     | MethodPage
     | AccessibilityPage
+    | ApiPage
     | FormPage
     | ThanksPage
 )

@@ -1,9 +1,11 @@
-"""Who is asking, and whether a form came from our own page. Deny by default: routers depend on `signed_in`."""
+"""Who is asking, and whether a form came from our own page. Deny by default: see `signed_in`."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import secrets
+import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -25,8 +27,19 @@ LASTING = timedelta(hours=12)
 LINK_LASTING = timedelta(hours=1)
 
 
+FORM_COOKIE = "temoin-form"  # of the sign-in form, before there is a session
+FORM_LASTING = timedelta(hours=1)
+
+
 class SignInNeeded(Exception):  # noqa: N818 - not an error: the app answers with the sign-in page or a 401
     """Nobody is signed in and this place is not public."""
+
+
+class CsrfRejected(HTTPException):
+    """A form without the token of the page it should come from."""
+
+    def __init__(self) -> None:
+        super().__init__(403, "This form is too old or did not come from here: open the page again.")
 
 
 @dataclass(frozen=True)
@@ -76,21 +89,56 @@ def needs(role: str) -> Callable[[Person], Person]:
 
 def csrf_checked(request: Request, csrf: Annotated[str, Form()] = "") -> None:
     """Dependency of every form of a signed-in person: its token must be the session's."""
-    token = request.cookies.get(COOKIE, "")
-    if not hmac.compare_digest(csrf, _csrf_of(request, token)):
-        raise HTTPException(403, "This form is too old or did not come from here: open the page again.")
+    _same_token(request, COOKIE, csrf)
+
+
+def form_checked(request: Request, csrf: Annotated[str, Form()] = "") -> None:
+    """Dependency of the sign-in form: its token must be the one of the browser it was given to."""
+    _same_token(request, FORM_COOKIE, csrf)
+
+
+def form_csrf(request: Request) -> tuple[str, str]:
+    """The token a sign-in form carries, and its other half for the browser (see `keep_form`)."""
+    half = request.cookies.get(FORM_COOKIE) or secrets.token_urlsafe(32)
+    return _csrf_of(request, half), half
+
+
+def keep_form(request: Request, response: Response, half: str) -> None:
+    """Give the browser its half of a sign-in form's token."""
+    _set_cookie(request, response, FORM_COOKIE, half, FORM_LASTING)
 
 
 def start_session(request: Request, response: Response, token: str) -> None:
     """Give the browser its session cookie."""
+    _set_cookie(request, response, COOKIE, token, LASTING)
+
+
+def end_session(request: Request, response: Response) -> None:
+    """Take the session's cookie away from the browser."""
+    response.delete_cookie(COOKIE, httponly=True, samesite="lax", secure=request.app.state.settings.secure)
+
+
+def safe_path(path: str) -> str:
+    """`path` when it stays on this site, else `/`: nobody is sent elsewhere after signing in."""
+    inside = path.startswith("/") and not path.startswith("//") and "\\" not in path and path.isprintable()
+    return path if inside else "/"
+
+
+def _set_cookie(request: Request, response: Response, name: str, token: str, lasting: timedelta) -> None:
     response.set_cookie(
-        COOKIE,
+        name,
         token,
-        max_age=int(LASTING.total_seconds()),
+        max_age=int(lasting.total_seconds()),
         httponly=True,
         samesite="lax",
         secure=request.app.state.settings.secure,
     )
+
+
+def _same_token(request: Request, cookie: str, csrf: str) -> None:
+    token = request.cookies.get(cookie)
+    if token is None or not hmac.compare_digest(csrf.encode(), _csrf_of(request, token).encode()):
+        raise CsrfRejected
 
 
 def _csrf_of(request: Request, token: str) -> str:
@@ -104,23 +152,40 @@ class Throttle:
     def __init__(self, limit: int, window: float, remembered: int = 10_000) -> None:
         self.limit, self.window, self.remembered = limit, window, remembered
         self._failures: OrderedDict[str, list[float]] = OrderedDict()
+        self._turn = threading.Lock()
 
     def blocked_for(self, key: str, now: float | None = None) -> int:
         """Seconds until this key may try again; 0 when it may."""
+        with self._turn:
+            return self._wait(key, time.monotonic() if now is None else now)
+
+    def failed(self, key: str, now: float | None = None) -> None:
+        """Count a failure."""
+        with self._turn:
+            self._count(key, time.monotonic() if now is None else now)
+
+    def attempt(self, key: str, now: float | None = None) -> int:
+        """Seconds to wait; 0 lets one try, counted as a failure beforehand so that many at once count."""
         now = time.monotonic() if now is None else now
+        with self._turn:
+            wait = self._wait(key, now)
+            if wait == 0:
+                self._count(key, now)
+            return wait
+
+    def forget(self, key: str) -> None:
+        """A success clears the key."""
+        with self._turn:
+            self._failures.pop(key, None)
+
+    def _wait(self, key: str, now: float) -> int:
         recent = [at for at in self._failures.get(key, ()) if now - at < self.window]
         if len(recent) < self.limit:
             return 0
         return int(self.window - (now - recent[-self.limit])) + 1
 
-    def failed(self, key: str, now: float | None = None) -> None:
-        """Count a failure."""
-        now = time.monotonic() if now is None else now
+    def _count(self, key: str, now: float) -> None:
         recent = [at for at in self._failures.pop(key, ()) if now - at < self.window]
         self._failures[key] = [*recent[-self.limit :], now]
         while len(self._failures) > self.remembered:
             self._failures.popitem(last=False)
-
-    def forget(self, key: str) -> None:
-        """A success clears the key."""
-        self._failures.pop(key, None)

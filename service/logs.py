@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 if TYPE_CHECKING:
-    from structlog.typing import EventDict, WrappedLogger
+    from structlog.typing import EventDict, Processor, WrappedLogger
 
 HIDDEN = ("password", "token", "secret", "cookie", "authorization", "csrf")
 
@@ -17,7 +17,7 @@ HIDDEN = ("password", "token", "secret", "cookie", "authorization", "csrf")
 def configure_logs(level: str) -> None:
     """Send our events and those of the libraries to stderr at this level."""
     numeric = logging.getLevelNamesMapping()[level.upper()]
-    shared = [
+    shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

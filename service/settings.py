@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -13,6 +14,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_va
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "TEMOIN_"
+SHORTEST_KEY = 32  # characters
 
 
 class SettingsError(Exception):
@@ -25,6 +27,27 @@ def _known_zone(name: str) -> str:
     except (ZoneInfoNotFoundError, ValueError) as error:
         raise ValueError("should be a time zone such as Europe/Paris") from error
     return name
+
+
+def _web_url(url: str) -> str:
+    if not url.startswith(("http://", "https://")):
+        raise ValueError("should begin with http:// or https://")
+    return url.rstrip("/")
+
+
+def _networks(given: str) -> str:
+    for address in filter(None, map(str.strip, given.split(","))):
+        try:
+            ip_network(address, strict=False)
+        except ValueError as error:
+            raise ValueError("should be addresses or networks by commas, for example 10.0.0.0/8") from error
+    return given
+
+
+def _long_enough(key: SecretStr) -> SecretStr:
+    if len(key.get_secret_value()) < SHORTEST_KEY:
+        raise ValueError(f"should have {SHORTEST_KEY} characters or more")
+    return key
 
 
 def _broker_url(url: str) -> str:
@@ -67,9 +90,18 @@ class Settings(BaseSettings):
     mqtt_key: Path | None = Field(None, description="Key of the client certificate (PEM)")
     host: str = Field("127.0.0.1", description="Address the pages are served on")
     port: int = Field(8080, ge=1, le=65535, description="Port the pages are served on")
-    public_url: str | None = Field(None, description="How people reach the pages: QR codes, secure cookies")
-    trusted_proxies: str = Field("", description="Addresses of proxies whose X-Forwarded-* headers count")
-    secret_key: SecretStr | None = Field(None, description="Signs forms; made in DATA_DIR if absent")
+    public_url: Annotated[str, AfterValidator(_web_url)] | None = Field(
+        None, description="How people reach the pages: QR codes, secure cookies"
+    )
+    trusted_proxies: Annotated[str, AfterValidator(_networks)] = Field(
+        "", description="Proxies whose X-Forwarded-* headers count: addresses or networks, by commas"
+    )
+    secret_key: Annotated[SecretStr, AfterValidator(_long_enough)] | None = Field(
+        None, description="Signs forms and QR codes, 32 characters or more; made in DATA_DIR if absent"
+    )
+    metrics_token: SecretStr | None = Field(
+        None, description="Bearer token that opens /metrics from elsewhere than this machine"
+    )
     locale: Literal["fr", "en"] = Field("fr", description="Language where a reader has not chosen")
     timezone: Annotated[str, AfterValidator(_known_zone)] = Field("Europe/Paris", description="Of local days")
     raw_days: int = Field(30, ge=1, description="Days raw messages are kept")
@@ -117,33 +149,27 @@ class Settings(BaseSettings):
         if self.secret_key is not None:
             return self.secret_key.get_secret_value()
         path = self.data_dir / "secret_key"
-        if not path.exists():
-            self.data_dir.mkdir(parents=True, exist_ok=True)
-            draft = path.with_name(f"secret_key.{os.getpid()}")
-            draft.touch(mode=0o600)
-            draft.write_text(secrets.token_urlsafe(48), encoding="ascii")
-            try:
-                os.link(draft, path)  # the first of two processes wins; both read the same key
-            except FileExistsError:
-                pass
-            finally:
-                draft.unlink()
-        return path.read_text(encoding="ascii").strip()
-
-
-def _from_files() -> dict[str, str]:
-    """Values of the settings given as `TEMOIN_X_FILE=path`, in the environment or `.env`."""
-    given = {**{k: v or "" for k, v in dotenv_values(".env").items()}, **os.environ}
-    values = {}
-    for name, path in given.items():
-        field = name.removeprefix(PREFIX).removesuffix("_FILE").lower()
-        if not (name.startswith(PREFIX) and name.endswith("_FILE") and field in Settings.model_fields):
-            continue
         try:
-            values[field] = Path(path).read_text(encoding="utf-8").strip()
+            if not path.exists():
+                _make_key(path)
+            return path.read_text(encoding="ascii").strip()
         except OSError as error:
-            raise SettingsError(f"{name}: cannot read {path} ({error.strerror})") from error
-    return values
+            raise SettingsError(
+                f"{PREFIX}DATA_DIR: {path} cannot be made or read ({error.strerror})"
+            ) from error
+
+
+def _make_key(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"secret_key.{os.getpid()}")
+    draft.touch(mode=0o600)
+    draft.write_text(secrets.token_urlsafe(48), encoding="ascii")
+    try:
+        os.link(draft, path)  # the first of two processes wins; both read the same key
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
 
 
 def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - any setting's value
@@ -159,12 +185,33 @@ def unknown_settings() -> list[str]:
     known = {PREFIX + name.upper() for name in Settings.model_fields}
     return sorted(
         name
-        for name in os.environ
-        if name.startswith(PREFIX)
-        and name not in known
-        and name.removesuffix("_FILE") not in known
-        and not name.startswith(f"{PREFIX}TEST_")
+        for name in _given()
+        if name.startswith(PREFIX) and name not in known and name.removesuffix("_FILE") not in known
     )
+
+
+def _given() -> dict[str, str]:
+    """The environment over `.env`, with the names as they are written."""
+    return {**{name: value or "" for name, value in dotenv_values(".env").items()}, **os.environ}
+
+
+def _from_files() -> dict[str, str]:
+    """Values of the settings given as `TEMOIN_X_FILE=path`, in the environment or `.env`."""
+    given = _given()
+    values = {}
+    for field in Settings.model_fields:
+        name = f"{PREFIX}{field.upper()}"
+        path = given.get(f"{name}_FILE")
+        if not path:
+            continue
+        if name in given:
+            raise SettingsError(f"{name} and {name}_FILE are both set: keep one")
+        try:
+            values[field] = Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is not text"
+            raise SettingsError(f"{name}_FILE: cannot read {path} ({why})") from error
+    return values
 
 
 def _sentence(line: dict[str, Any]) -> str:

@@ -1,1 +1,12 @@
-"""The api of the service."""
+"""`/api/v1`: the same as the pages, for programs; one router a noun, all for whoever is signed in."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from service.api import devices, documentation, experiments, rooms
+
+router = APIRouter()
+for noun in (rooms, devices, experiments):
+    router.include_router(noun.router, responses=documentation.REFUSALS)
+router.include_router(documentation.router)

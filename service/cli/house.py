@@ -50,14 +50,12 @@ def serve(
     registry = registry_or_end(settings)
     listening = listen_or_end(settings.host, settings.port)
     app = create_app(settings, registry)
-    proxies = settings.trusted_proxies
     config = uvicorn.Config(
         app,
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=bool(proxies),
-        forwarded_allow_ips=proxies or None,
+        proxy_headers=False,  # the app trusts TEMOIN_TRUSTED_PROXIES and nobody else
         timeout_graceful_shutdown=10,
     )
     typer.echo(f"http://{settings.host}:{settings.port}/")

@@ -53,6 +53,11 @@ def mark_stale(session: Session, days: Collection[date], now: datetime) -> None:
     session.execute(statement, [{"day": day, "marked_at": now} for day in sorted(days)])
 
 
+def everything(session: Session) -> Sequence[Device]:
+    """Every device, by key."""
+    return session.scalars(select(Device).order_by(Device.key)).all()
+
+
 def placed_now(session: Session, now: datetime) -> Sequence[Placement]:
     """Placements that hold now, with their device and room."""
     query = (

@@ -1,0 +1,68 @@
+"""One place wires everything: settings, registry, store, routes. Nothing is opened before it is needed."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from fastapi import Depends, FastAPI
+from starlette.middleware.gzip import GZipMiddleware
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+from service import api, health
+from service.auth import signed_in
+from service.errors import handle_errors
+from service.middleware import BodyLimit, Noted, SecurityHeaders
+from service.monitoring import Monitoring
+from service.registry import Registry
+from service.river import open_store
+from service.web import experiments, form, home, quarantine, rooms, sign_in
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from sensors.store import ReadingStore
+    from service.settings import Settings
+
+PUBLIC = (form.router, home.public, sign_in.public, health.router)
+PRIVATE = (home.router, experiments.router, rooms.router, quarantine.router, sign_in.router, api.router)
+
+
+def create_app(
+    settings: Settings, registry: Registry | None = None, store: ReadingStore | None = None
+) -> FastAPI:
+    """The pages, the form and the API. A registry or store that is given stays the caller's to close."""
+    own_registry = registry is None
+    own_store = store is None
+    registry = registry or Registry(settings.registry_url)
+    store = store or open_store(settings)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        if own_store:
+            store.close()
+        if own_registry:
+            registry.close()
+
+    app = FastAPI(title="Témoin", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
+    app.state.settings, app.state.registry, app.state.store = settings, registry, store
+    app.state.monitoring = Monitoring(registry)
+    app.state.throttles = sign_in.throttles()
+    for router in PUBLIC:
+        app.include_router(router)
+    for router in PRIVATE:
+        app.include_router(router, dependencies=[Depends(signed_in)])
+    handle_errors(app)
+    _surround(app, settings)
+    return app
+
+
+def _surround(app: FastAPI, settings: Settings) -> None:
+    """The layers around every request; the last one added is the outermost."""
+    app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=6)
+    app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
+    app.add_middleware(SecurityHeaders, https=settings.secure)
+    app.add_middleware(Noted, monitoring=app.state.monitoring)
+    if settings.trusted_proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)

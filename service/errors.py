@@ -1,0 +1,113 @@
+"""What went wrong, told to programs as one JSON envelope and to people as a page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import quote
+
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
+from sqlalchemy.exc import OperationalError
+from starlette.exceptions import HTTPException
+
+from dashboards import render
+from dashboards.pages import ErrorPage, Frame
+from sensors.reading import StoreError
+from service.auth import CsrfRejected, SignInNeeded
+from service.middleware import SECURITY_HEADERS
+from service.web.reply import error as error_page
+from service.web.reply import locale
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fastapi import FastAPI, Request, Response
+
+ErrorKey = Literal["not_found", "forbidden", "too_many", "locked", "csrf", "failed"]
+
+CODES = {
+    400: "bad_request",
+    401: "sign_in_needed",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+    422: "invalid",
+    423: "locked",
+    429: "too_many",
+    503: "unavailable",
+}
+PAGES: dict[int, ErrorKey] = {403: "forbidden", 404: "not_found", 405: "not_found", 422: "not_found"}
+PAGES |= {423: "locked", 429: "too_many"}
+
+
+def handle_errors(app: FastAPI) -> None:
+    """Have every error of this app answered in one of the two ways."""
+    app.add_exception_handler(SignInNeeded, _sign_in_needed)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(OperationalError, _unavailable)
+    app.add_exception_handler(StoreError, _unavailable)
+    app.add_exception_handler(Exception, _failed)
+
+
+def envelope(
+    status: int, message: str, code: str | None = None, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
+    """`{"error": {"code", "message"}}`; the code follows from the status unless given."""
+    error = {"code": code or CODES.get(status, "failed"), "message": message}
+    return JSONResponse({"error": error}, status, headers)
+
+
+def _for_programs(request: Request) -> bool:
+    return request.url.path.startswith("/api/v")
+
+
+def _sign_in_needed(request: Request, _error: Exception) -> Response:
+    if _for_programs(request):
+        return envelope(401, "Sign in first.", headers={"WWW-Authenticate": "Bearer"})
+    wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    back = f"?next={quote(wanted, safe='/')}" if request.method == "GET" and wanted != "/" else ""
+    return RedirectResponse(f"/sign-in{back}", 303)
+
+
+def _invalid(request: Request, error: Exception) -> Response:
+    if not _for_programs(request):
+        return error_page(request, 404, "not_found")
+    lines = error.errors() if isinstance(error, RequestValidationError) else []
+    told = [f"{'.'.join(str(part) for part in line['loc'][1:])}: {line['msg']}" for line in lines]
+    return envelope(422, "; ".join(told))
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    status, message = 500, ""
+    headers: Mapping[str, str] | None = None
+    if isinstance(error, HTTPException):
+        status, message, headers = error.status_code, str(error.detail), error.headers
+    if _for_programs(request):
+        return envelope(status, message, headers=headers)
+    key: ErrorKey = "csrf" if isinstance(error, CsrfRejected) else PAGES.get(status, "failed")
+    response = error_page(request, status, key)
+    response.headers.update(headers or {})
+    return response
+
+
+def _unavailable(request: Request, _error: Exception) -> Response:
+    """The registry or the store is away: the page may not ask them who is signed in."""
+    return _without_registry(
+        request, 503, "The registry or the store does not answer; try again in a moment."
+    )
+
+
+def _failed(request: Request, _error: Exception) -> Response:
+    """Answered outside the middleware, which is why the security headers are set here."""
+    response = _without_registry(request, 500, "Something failed here; it is in the log.")
+    response.headers.update(SECURITY_HEADERS)
+    return response
+
+
+def _without_registry(request: Request, status: int, message: str) -> Response:
+    if _for_programs(request):
+        return envelope(status, message)
+    page = render.page(ErrorPage(status, "failed"), locale(request), Frame(request.url.path))
+    return HTMLResponse(page, status)

@@ -1,0 +1,109 @@
+"""What surrounds every request, as small ASGI layers: headers, a size limit, a note in log and metrics."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import structlog
+from fastapi import HTTPException
+from starlette.datastructures import Headers, MutableHeaders
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from service.monitoring import Monitoring
+
+SECURITY_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+HSTS = "max-age=31536000"
+log = structlog.get_logger("temoin.web")
+
+
+class SecurityHeaders:
+    """The headers above on every answer; nothing is cached that does not say it may be."""
+
+    def __init__(self, app: ASGIApp, *, https: bool) -> None:
+        self.app, self.https = app, https
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with the headers."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def secured(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.update(SECURITY_HEADERS)
+                headers.setdefault("Cache-Control", "no-store")
+                if self.https:
+                    headers["Strict-Transport-Security"] = HSTS
+            await send(message)
+
+        await self.app(scope, receive, secured)
+
+
+class BodyLimit:
+    """A request larger than `limit` bytes is a 413, whether it says its size or not."""
+
+    def __init__(self, app: ASGIApp, *, limit: int) -> None:
+        self.app, self.limit = app, limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, reading no more than the limit."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        said = Headers(scope=scope).get("content-length", "0")
+        received = int(said) if said.isascii() and said.isdigit() else 0
+        if received <= self.limit:
+            received = 0
+
+        async def limited() -> Message:
+            nonlocal received
+            message = {"type": "http.request"} if received > self.limit else await receive()
+            received += len(message.get("body", b""))
+            if received > self.limit:
+                raise HTTPException(413, f"A request has at most {self.limit} bytes.")
+            return message
+
+        await self.app(scope, limited, send)
+
+
+class Noted:
+    """Each request in log and metrics by its route, never by its address: that may hold a secret."""
+
+    def __init__(self, app: ASGIApp, *, monitoring: Monitoring) -> None:
+        self.app, self.monitoring = app, monitoring
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer and take note."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started, status = time.perf_counter(), 500
+
+        async def noting(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, noting)
+        finally:
+            seconds = time.perf_counter() - started
+            route = getattr(scope.get("route"), "path", "none")
+            self.monitoring.note(scope["method"], route, status, seconds)
+            log.info("request", method=scope["method"], route=route, status=status, ms=round(1000 * seconds))

@@ -1,0 +1,124 @@
+"""What tests of the service start from: settings, a registry of either kind, a person signed in."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from service.registry import Registry
+from service.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_this_machine(monkeypatch, tmp_path):
+    for name in os.environ:
+        if name.startswith("TEMOIN_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)  # no .env
+
+
+@pytest.fixture
+def settings(tmp_path) -> Settings:
+    return Settings(data_dir=tmp_path / "data")
+
+
+@pytest.fixture
+def registry(settings):
+    """A migrated SQLite registry."""
+    registry = Registry(settings.registry_url)
+    registry.migrate()
+    yield registry
+    registry.close()
+
+
+@pytest.fixture
+def now() -> datetime:
+    return datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+
+
+# ------------------------------------------------------------------------------------------- PostgreSQL
+
+
+def _free_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return listening.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def postgresql():
+    """The URL of a real PostgreSQL in a temporary folder, on loopback, as a user that is not root."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not found:
+        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
+    tools = found[-1].parent
+    folder = Path(subprocess.check_output(["mktemp", "-d", "/tmp/temoin-pg-XXXXXX"], text=True).strip())  # noqa: S108 - another user must reach it
+    as_user = []
+    if os.getuid() == 0:
+        try:
+            pwd.getpwnam("nobody")
+        except KeyError:
+            pytest.skip("PostgreSQL does not run as root, and there is no user nobody")
+        shutil.chown(folder, "nobody")
+        as_user = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
+    port = _free_port()
+    subprocess.run(
+        [*as_user, tools / "initdb", "-D", folder / "db", "-A", "trust", "-U", "temoin", "-N"],
+        check=True, capture_output=True, cwd=folder,
+    )  # fmt: skip
+    server = subprocess.Popen(
+        [*as_user, tools / "postgres", "-D", folder / "db", "-h", "127.0.0.1", "-p", str(port), "-k", "",
+         "-c", "fsync=off"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder,
+    )  # fmt: skip
+    url = f"postgresql://temoin@127.0.0.1:{port}/postgres"
+    try:
+        for _ in range(100):
+            ready = subprocess.run(
+                [tools / "pg_isready", "-h", "127.0.0.1", "-p", str(port)], capture_output=True, check=False
+            )
+            if ready.returncode == 0:
+                break
+            time.sleep(0.1)
+        else:
+            pytest.skip("PostgreSQL did not start within 10 s")
+        yield url
+    finally:
+        server.terminate()
+        server.wait(timeout=20)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_registry(request, settings):
+    """A registry without a schema, of each kind."""
+    if request.param == "sqlite":
+        registry = Registry(settings.registry_url)
+    else:
+        registry = Registry(_new_database(request.getfixturevalue("postgresql")))
+    yield registry
+    registry.close()
+
+
+@pytest.fixture
+def either_registry(empty_registry):
+    """A migrated registry of each kind."""
+    empty_registry.migrate()
+    return empty_registry
+
+
+def _new_database(url: str) -> str:
+    import psycopg  # noqa: PLC0415 - only with the server
+
+    name = f"temoin_{time.monotonic_ns()}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return url.rpartition("/")[0] + f"/{name}"
