@@ -1,0 +1,46 @@
+"""While an experiment runs its effect cannot be had: which rooms are hidden, and from which day.
+
+Every room of it, treated or baseline, from the first switch to the end. Pages, API and exports ask here; a
+total over several rooms is shown only when none of them is hidden, since the rest could be subtracted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+from service.registry import experiments
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from service.registry.tables import Experiment
+
+
+@dataclass(frozen=True)
+class Embargo:
+    """A room's values are hidden from `since` on, because `slug` runs until `ends` included."""
+
+    slug: str
+    title: str
+    since: date
+    ends: date
+
+
+def of_experiment(experiment: Experiment, today: date) -> Embargo | None:
+    """The embargo this experiment lays on each of its rooms today."""
+    since = experiments.first_switch(experiment)
+    if since is None or experiment.ends is None or experiments.status(experiment, today) != "running":
+        return None
+    return Embargo(experiment.slug, experiment.title, since, experiment.ends)
+
+
+def embargoes(session: Session, today: date) -> dict[str, Embargo]:
+    """Room → why it is hidden; rooms that are free are not in it."""
+    hidden = {}
+    for experiment in experiments.everything(session):
+        embargo = of_experiment(experiment, today)
+        if embargo is not None:
+            hidden.update({arm.room.slug: embargo for arm in experiment.arms})
+    return hidden

@@ -1,0 +1,136 @@
+"""What is done by the clock: put days away, compute outcomes, take looks, delete what must go.
+
+One holder at a time, by a lease in the registry; another process waits until it runs out.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import structlog
+from sqlalchemy import or_, update
+
+from sensors.reading import SensorError
+from service import outcomes, results
+from service.registry import answers, experiments, users
+from service.registry.tables import Lease
+from service.registry.upsert import insert
+
+if TYPE_CHECKING:
+    import threading
+
+    from sensors.store import ReadingStore
+    from service.registry import Registry
+    from service.settings import Settings
+
+LEASE, LASTING = "jobs", timedelta(minutes=2)
+EVERY = 30.0  # seconds between two passes
+DAYS_A_PASS = 20  # computed before the lease is renewed
+log = structlog.get_logger("temoin.jobs")
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What one pass did; `held` False: somebody else holds the jobs. `more` days still wait."""
+
+    held: bool
+    settled: int = 0
+    computed: int = 0
+    looks: int = 0
+    more: bool = False
+
+
+class Jobs:
+    """The jobs of one installation. `holder` names this process in the lease."""
+
+    def __init__(self, settings: Settings, registry: Registry, store: ReadingStore) -> None:
+        self._settings, self._registry, self._store = settings, registry, store
+        self.holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+
+    def run(self, stop: threading.Event) -> None:
+        """Pass after pass until `stop`; a store or registry that fails is tried again at the next pass."""
+        try:
+            while not stop.is_set():
+                done = self._try(stop)
+                stop.wait(0 if done is not None and done.more else EVERY)
+        finally:
+            self.release()
+
+    def _try(self, stop: threading.Event) -> Pass | None:
+        try:
+            return self.once(datetime.now(UTC), stop)
+        except SensorError as error:
+            log.warning("the store cannot be read; tried again", error=str(error))
+            return None
+
+    def once(self, now: datetime, stop: threading.Event | None = None) -> Pass:
+        """One pass, at the instant `now`."""
+        if not self._hold(now):
+            return Pass(held=False)
+        today = now.astimezone(self._settings.zone).date()
+        settled = len(self._store.settle(now.astimezone(UTC).date()))
+        computed = 0
+        for _day in outcomes.compute_stale(self._registry, self._store, self._settings.zone, now):
+            computed += 1
+            if computed >= DAYS_A_PASS or (stop is not None and stop.is_set()):
+                return Pass(held=True, settled=settled, computed=computed, more=True)
+        looks = self._look(now, today)
+        self._forget(now, today)
+        return Pass(held=True, settled=settled, computed=computed, looks=looks)
+
+    def _look(self, now: datetime, today: date) -> int:
+        taken = 0
+        with self._registry.session() as session:
+            for experiment in experiments.everything(session):
+                for take in (results.take_interim, results.take_look):
+                    look = take(session, experiment, now, today)
+                    if look is not None:
+                        taken += 1
+                        log.info("look taken", experiment=experiment.slug, kind=look.kind, sha256=look.sha256)
+        return taken
+
+    def _forget(self, now: datetime, today: date) -> None:
+        settings = self._settings
+        with self._registry.session() as session:
+            answers.forget(
+                session,
+                months_before(today, settings.answer_months),
+                months_before(today, settings.remark_months),
+                now,
+            )
+            users.forget_expired(session, now)
+
+    def _hold(self, now: datetime) -> bool:
+        """Take or renew the lease."""
+        until = now + LASTING
+        with self._registry.session() as session:
+            statement = insert(session, Lease).values(name=LEASE, holder=self.holder, until=until)
+            session.execute(statement.on_conflict_do_nothing(index_elements=[Lease.name]))
+            renewed = session.execute(
+                update(Lease)
+                .where(Lease.name == LEASE, or_(Lease.holder == self.holder, Lease.until < now))
+                .values(holder=self.holder, until=until)
+                .returning(Lease.name)
+            )
+            return renewed.first() is not None
+
+    def release(self) -> None:
+        """Let another process hold the jobs at once; twice is fine."""
+        with self._registry.session() as session:
+            session.execute(
+                update(Lease)
+                .where(Lease.name == LEASE, Lease.holder == self.holder)
+                .values(until=datetime.now(UTC) - LASTING)
+            )
+
+
+def months_before(day: date, months: int) -> date:
+    """The same day so many months earlier, or the last of a shorter month."""
+    year, month = divmod(day.year * 12 + day.month - 1 - months, 12)
+    first_after = date(year + (month == 11), (month + 1) % 12 + 1, 1)  # noqa: PLR2004 - December
+    return min(date(year, month + 1, 1) + timedelta(days=day.day - 1), first_after - timedelta(days=1))

@@ -1,0 +1,225 @@
+"""What may be said of an experiment today: from the registry to a Result, and the looks it froze."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zlib
+from datetime import date
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from experiments.design import Protocol
+from experiments.outcomes import OUTCOMES
+from experiments.outcomes.voice import voice_rows
+from experiments.panel import after_washout, compared_rows
+from experiments.planning import Plan, plan
+from experiments.reason import ExperimentError
+from experiments.verdict import Result, analyse
+from service.registry import answers, experiments, outcomes
+from service.registry.tables import Experiment, Look
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
+    from experiments.verdict import Look as LookKind
+    from experiments.verdict import Status
+
+PANEL_COLUMNS = ["room", "day", "outcome", "value", "n"]
+
+
+def result_of(session: Session, experiment: Experiment, today: date) -> Result | None:
+    """What may be said today; None for an idea or a free trial.
+
+    From the frozen look where there is one, so that it never changes; nothing but counts while it runs.
+    """
+    protocol = experiments.protocol(experiment)
+    if protocol is None:
+        return None
+    status = experiments.status(experiment, today)
+    look = final_look(experiment)
+    if look is not None:
+        return _analysed(protocol.to_json(), zlib.decompress(look.panel), status, "final")
+    shown = _interim_that_ended(experiment)
+    if shown is not None and status == "running":
+        return _analysed(protocol.to_json(), zlib.decompress(shown.panel), status, "interim")
+    return analyse(panel_of(session, protocol), protocol, status)
+
+
+def later_result(session: Session, experiment: Experiment, today: date) -> Result | None:
+    """The result with corrections that came after the look; None where there are none."""
+    protocol, look = experiments.protocol(experiment), final_look(experiment)
+    if protocol is None or look is None:
+        return None
+    csv = panel_csv(panel_of(session, protocol))
+    if hashlib.sha256(csv).hexdigest() == look.sha256:
+        return None
+    return _analysed(protocol.to_json(), csv, experiments.status(experiment, today), "final")
+
+
+def panel_of(session: Session, protocol: Protocol) -> pd.DataFrame:
+    """The panel as the registry has it now: columns `room`, `day`, `outcome`, `value`, `n`, sorted."""
+    starts, ends = _dates(protocol)
+    keys = [measure.outcome for measure in protocol.measures]
+    by_day = outcomes.between(session, starts, ends, protocol.design.rooms, keys)
+    rows = [compared_rows(by_day, protocol).assign(n=pd.NA)]
+    voices = [key for key in keys if OUTCOMES[key].family == "voice"]
+    if voices:
+        rows.append(_voices(session, protocol, {*by_day["day"]}, voices))
+    whole = pd.concat([part for part in rows if len(part)] or rows[:1], ignore_index=True)
+    return whole.astype({"n": "Int64"})[PANEL_COLUMNS]
+
+
+def _voices(session: Session, protocol: Protocol, open_days: set[date], keys: list[str]) -> pd.DataFrame:
+    starts, ends = _dates(protocol)
+    switch = {room: day for room, day in protocol.design.switch.items() if isinstance(day, date)}
+    first = min(switch.values())
+    switch |= dict.fromkeys(protocol.design.baseline or (), first)
+    resumes = {room: after_washout(day, protocol.design.washout, open_days) for room, day in switch.items()}
+    given = answers.between(session, sorted(switch), starts, ends)
+    rows = voice_rows(given, dict(sorted(switch.items())), starts, ends, resumes)
+    rows = rows[rows["outcome"].isin(keys)]
+    return rows.sort_values(["outcome", "room", "day"], ignore_index=True)
+
+
+def panel_csv(panel: pd.DataFrame) -> bytes:
+    """The panel as CSV; floats as the shortest text that reads back the same."""
+    return panel.to_csv(index=False, lineterminator="\n").encode()
+
+
+def read_panel(csv: bytes) -> pd.DataFrame:
+    """The panel of `panel_csv`, to the last digit."""
+    panel: pd.DataFrame = pd.read_csv(io.BytesIO(csv), float_precision="round_trip", dtype={"room": "str"})
+    days = [date.fromisoformat(day) for day in panel["day"]]
+    return panel.assign(day=days).astype({"n": "Int64"})
+
+
+def published_panel(session: Session, experiment: Experiment, today: date) -> bytes | None:
+    """`panel.csv`: the frozen panel, or the present one once over; None while it must not be had."""
+    protocol = experiments.protocol(experiment)
+    if protocol is None or experiments.status(experiment, today) == "running":
+        return None
+    look = final_look(experiment)
+    return zlib.decompress(look.panel) if look is not None else panel_csv(panel_of(session, protocol))
+
+
+def panel_until_switch(session: Session, protocol: Protocol) -> bytes:
+    """The panel before the first switch: what anybody may have at any time. Voices compare, so they wait."""
+    panel = panel_of(session, protocol)
+    switch = min(day for day in protocol.design.switch.values() if isinstance(day, date))
+    return panel_csv(panel[(panel["day"] < switch) & panel["n"].isna()])
+
+
+# ------------------------------------------------------------------------------------------------------ looks
+
+
+def final_look(experiment: Experiment) -> Look | None:
+    """The look the verdict rests on."""
+    return next((look for look in experiment.looks if look.kind == "final"), None)
+
+
+def take_look(session: Session, experiment: Experiment, now: datetime, today: date) -> Look | None:
+    """Freeze the panel once the experiment is over and all its days are computed; None when it is not due."""
+    protocol = experiments.protocol(experiment)
+    if protocol is None or final_look(experiment) is not None:
+        return None
+    status = experiments.status(experiment, today)
+    starts, ends = _dates(protocol)
+    if status not in ("ended", "decided") or _waiting(session, starts, ends):
+        return None
+    return _freeze(session, experiment, protocol, "final", status, now)
+
+
+def take_interim(session: Session, experiment: Experiment, now: datetime, today: date) -> Look | None:
+    """Spend the interim look at half-time, once, where the protocol planned it."""
+    protocol = experiments.protocol(experiment)
+    if protocol is None or not protocol.interim or experiment.looks:
+        return None
+    starts, ends = _dates(protocol)
+    switch = experiments.first_switch(experiment)
+    if switch is None or experiments.status(experiment, today) != "running":
+        return None
+    if today <= switch + (ends - switch) / 2 or _waiting(session, starts, today):
+        return None
+    return _freeze(session, experiment, protocol, "interim", "running", now)
+
+
+def _freeze(
+    session: Session,
+    experiment: Experiment,
+    protocol: Protocol,
+    kind: LookKind,
+    status: Status,
+    now: datetime,
+) -> Look:
+    csv = panel_csv(panel_of(session, protocol))
+    result = _analysed(protocol.to_json(), csv, status, kind)
+    look = Look(
+        experiment=experiment,
+        kind=kind,
+        taken_at=now,
+        panel=zlib.compress(csv),
+        sha256=hashlib.sha256(csv).hexdigest(),
+        result=result.to_dict(),
+    )
+    session.add(look)
+    session.flush()
+    return look
+
+
+def _interim_that_ended(experiment: Experiment) -> Look | None:
+    """An interim look that ended the experiment; one that ended nothing shows nothing."""
+    return next(
+        (look for look in experiment.looks if look.kind == "interim" and look.result["verdict"] is not None),
+        None,
+    )
+
+
+def _waiting(session: Session, first: date, last: date) -> bool:
+    return any(first <= day <= last for day, _marked in outcomes.stale_days(session, before=date.max))
+
+
+@lru_cache(maxsize=64)
+def _analysed(document: str, csv: bytes, status: Status, look: LookKind) -> Result:
+    return analyse(read_panel(csv), Protocol.from_json(document), status, look)
+
+
+def _dates(protocol: Protocol) -> tuple[date, date]:
+    if not (isinstance(protocol.starts, date) and isinstance(protocol.ends, date)):
+        raise ExperimentError(f"{protocol.slug}: an experiment in rooms has dates, not integers")
+    return protocol.starts, protocol.ends
+
+
+# --------------------------------------------------------------------------------------------------- planning
+
+
+def plan_of(session: Session, experiment: Experiment, today: date) -> Plan | None:
+    """What the design promises, from its rooms' own history before the first switch."""
+    protocol = experiments.protocol(experiment)
+    switch = experiments.first_switch(experiment)
+    if protocol is None or switch is None or protocol.primary is None:
+        return None
+    starts, ends = _dates(protocol)
+    rooms, key = protocol.design.rooms, protocol.primary.outcome
+    history = outcomes.between(session, date.min, min(today, switch), rooms, [key])
+    history = history[(history["coverage"] >= protocol.min_coverage) & history["value"].notna()]
+    usable = len(history) and OUTCOMES[key].family != "voice"
+    return plan(
+        len(protocol.design.switch),
+        len(protocol.design.baseline or ()),
+        history=history[["room", "day", "value"]] if usable else None,
+        days_before=_working_days(starts, switch),
+        days_after=_working_days(switch, ends),
+        useful=protocol.primary.useful,
+        assignment=protocol.design.assignment,
+        alpha=protocol.alpha,
+        interim=protocol.interim,
+    )
+
+
+def _working_days(first: date, last: date) -> int:
+    return max(1, round((last - first).days * 5 / 7))
