@@ -184,14 +184,17 @@ class Landing:
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._asked() as connection:
+            kept = False
             try:
                 connection.execute("BEGIN IMMEDIATE")
                 yield connection
                 connection.execute("COMMIT")
+                kept = True
             finally:
-                if connection.in_transaction:
-                    connection.rollback()
+                if not kept:
                     self._ids.clear()  # it may hold topics that were not kept
+                    if connection.in_transaction:  # a full disk has rolled back already
+                        connection.rollback()
 
     def _enter(self, connection: sqlite3.Connection, topic: str) -> int:
         """The id of a topic this object has not met."""

@@ -164,18 +164,19 @@ class EmbeddedStore:
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         connection = self._writer
         assert connection is not None  # noqa: S101 - _exclusive has looked
+        kept = False
         try:
             connection.execute("BEGIN IMMEDIATE")
             yield connection
             connection.execute("COMMIT")
+            kept = True
         except sqlite3.Error as error:
-            raise StoreError(
-                f"{self._folder}: the embedded store does not take readings ({error})"
-            ) from error
+            raise StoreError(f"{self._folder}: the store does not take readings ({error})") from error
         finally:
-            if connection.in_transaction:
-                connection.rollback()
+            if not kept:
                 self._series.clear()  # it may hold series that were not kept
+                if connection.in_transaction:  # a full disk has rolled back already
+                    connection.rollback()
 
     @contextmanager
     def _reader(self) -> Iterator[sqlite3.Connection]:
