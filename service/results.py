@@ -66,12 +66,12 @@ def panel_of(session: Session, protocol: Protocol) -> pd.DataFrame:
     starts, ends = _dates(protocol)
     keys = [measure.outcome for measure in protocol.measures]
     by_day = outcomes.between(session, starts, ends, protocol.design.rooms, keys)
-    rows = [compared_rows(by_day, protocol).assign(n=pd.NA)]
+    rows = [compared_rows(by_day, protocol)]
     voices = [key for key in keys if OUTCOMES[key].family == "voice"]
     if voices:
         rows.append(_voices(session, protocol, {*by_day["day"]}, voices))
-    whole = pd.concat([part for part in rows if len(part)] or rows[:1], ignore_index=True)
-    return whole.astype({"n": "Int64"})[PANEL_COLUMNS]
+    whole = pd.concat(rows, ignore_index=True).reindex(columns=PANEL_COLUMNS)
+    return whole.astype({"n": "Int64"})
 
 
 def _voices(session: Session, protocol: Protocol, open_days: set[date], keys: list[str]) -> pd.DataFrame:

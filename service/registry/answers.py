@@ -45,7 +45,7 @@ def between(session: Session, rooms: Collection[str], first: date, last: date) -
         .where(Room.slug.in_(rooms), Answer.day >= first, Answer.day <= last, Answer.flagged.is_(False))
         .order_by(Answer.id)
     )
-    return pd.DataFrame(session.execute(query).tuples().all(), columns=COLUMNS)
+    return pd.DataFrame(session.execute(query).all(), columns=COLUMNS)
 
 
 def total(session: Session, rooms: Collection[str], first: date, last: date) -> int:

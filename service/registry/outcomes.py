@@ -22,7 +22,7 @@ COLUMNS = ["room", "day", "outcome", "value", "coverage"]
 
 def replace_day(session: Session, day: date, found: Iterable[DayOutcome]) -> None:
     """Make these all there is of this day."""
-    ids = {slug: key for key, slug in session.execute(select(Room.id, Room.slug)).tuples()}
+    ids = {slug: key for key, slug in session.execute(select(Room.id, Room.slug))}
     session.execute(delete(Outcome).where(Outcome.day == day))
     rows = [
         {
@@ -56,14 +56,14 @@ def between(
         query = query.where(Room.slug.in_(rooms))
     if keys is not None:
         query = query.where(Outcome.outcome.in_(keys))
-    frame = pd.DataFrame(session.execute(query).tuples().all(), columns=COLUMNS)
+    frame = pd.DataFrame(session.execute(query).all(), columns=COLUMNS)
     return frame.astype({"value": "float64", "coverage": "float64"})
 
 
 def stale_days(session: Session, before: date) -> list[tuple[date, datetime]]:
     """Days before `before` that wait to be computed, oldest first, with the time of their mark."""
     query = select(StaleDay.day, StaleDay.marked_at).where(StaleDay.day < before).order_by(StaleDay.day)
-    return [(day, marked) for day, marked in session.execute(query).tuples()]
+    return [(day, marked) for day, marked in session.execute(query)]
 
 
 def computed(session: Session, day: date, marked_at: datetime) -> None:
