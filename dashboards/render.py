@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from dashboards.pages import Page
 
-_TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
+_TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml", ".js": "text/javascript; charset=utf-8"}
 
 
 @dataclass(frozen=True)

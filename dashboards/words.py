@@ -377,9 +377,7 @@ REASONS: dict[str, str] = {
     "indicative_only": N_("Tout y est, sauf le nombre ou le choix des salles : indicatif seulement."),
     "voices_alone": N_("Un formulaire ouvert à tous ne suffit pas, seul, pour généraliser."),
     "fragile": N_("Résultat fragile : à confirmer avant de s’engager."),
-    "add_rooms": N_(
-        "Ajouter {treated} et {baseline} : à {n_treated} + {n_baseline}, l’expérience devient {grade}."
-    ),
+    "add_rooms": N_("Ajouter {added} : à {n_treated} + {n_baseline}, l’expérience devient {grade}."),
     "more_days": N_("Observer {rooms} au moins {days} jours de plus : l’expérience devient {grade}."),
     "new_protocol": N_(
         "Recommencer avec les mêmes salles, en déclarant le protocole avant le changement : l’expérience devient {grade}."
@@ -407,8 +405,7 @@ def reason(
     if given.code == "few_rooms":
         values["chance"] = chance(given.numbers["p_floor"], say)
     if given.code == "add_rooms":
-        values["treated"] = rooms_phrase(given.numbers["treated"], say, treated=True)
-        values["baseline"] = rooms_phrase(given.numbers["baseline"], say, treated=False)
+        values["added"] = _added(given, say)
     return say(REASONS[given.code], **values)
 
 
@@ -429,6 +426,11 @@ def _number(key: str, value: Any, say: Language, sizes: Spoken, names: Mapping[s
         rooms = [value] if isinstance(value, str) else list(value)
         return say.listed([names.get(room, room) for room in rooms])
     return value
+
+
+def _added(given: Reason, say: Language) -> str:
+    arms = [(given.numbers["treated"], True), (given.numbers["baseline"], False)]
+    return say.listed([rooms_phrase(n, say, treated=treated) for n, treated in arms if n])
 
 
 def chance(p: float, say: Language) -> str:
@@ -460,7 +462,9 @@ def told(result: Result, say: Language) -> list[str]:
     spoken = Spoken(say, measure.outcome, measure.unit)
     first = spoken.headline(estimate)
     rest = [text for text in (_worth(result, spoken), _crossed(result, say)) if text]
-    return [first if result.verdict != "cannot_conclude" else plain(first), *rest]
+    if result.verdict == "cannot_conclude" or holds(result, "guardrail_crossed"):
+        first = plain(first)  # what matters most is said after it
+    return [first, *rest]
 
 
 def holds(result: Result, *codes: str) -> bool:
@@ -515,7 +519,7 @@ def _crossed(result: Result, say: Language) -> str:
         return ""
     spoken = Spoken(say, crossed[0].measure.outcome, crossed[0].measure.unit)
     return say(
-        "**« {label} » dépasse sa limite** : {effect} {unit} ({range}), pour {margin} au plus.",
+        "Mais **« {label} » dépasse sa limite** : {effect} {unit} ({range}), pour {margin} au plus.",
         label=spoken.label,
         effect=spoken.effect(crossed[0].estimate.effect),
         unit=spoken.unit,
@@ -591,8 +595,13 @@ def _voiced(item: MeasureResult, say: Language) -> str:
         if estimate.ci_low is None or estimate.ci_high is None
         else spoken.between(estimate.ci_low, estimate.ci_high)
     )
-    inside = " ; ".join(part for part in (interval, answers) if part)
-    return say.typeset(f"{opening} : {finding}") + (say.typeset(f" ({inside}).") if inside else ".")
+    if interval and answers:
+        details = say("{interval} ; {answers}", interval=interval, answers=answers)
+    else:
+        details = interval or answers
+    if not details:
+        return say("{opening} : {finding}.", opening=opening, finding=finding)
+    return say("{opening} : {finding} ({details}).", opening=opening, finding=finding, details=details)
 
 
 def answers_phrase(item: MeasureResult, say: Language) -> str:
@@ -681,6 +690,8 @@ def _verdict_words(result: Result, say: Language) -> tuple[Tone, str, str]:
 def _adjust_text(result: Result, say: Language) -> str:
     if holds(result, "indicative_only"):
         return say("Les signes sont bons, mais le nombre ou le choix des salles ne permet qu’une indication.")
+    if holds(result, "voices_alone"):
+        return say("Les réponses d’un formulaire ouvert à tous ne suffisent pas, seules, pour généraliser.")
     if result.fragile:
         return say("Le résultat est fragile : il dépend trop de quelques salles.")
     if holds(result, "uncertain"):

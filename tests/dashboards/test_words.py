@@ -1,0 +1,144 @@
+"""Every sentence is in both languages, every reason and outcome has its words, numbers follow their language."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from babel.messages.extract import extract
+from babel.messages.pofile import read_po
+
+import dashboards
+from dashboards import words
+from dashboards.language import language, plain, rich
+from experiments.outcomes import OUTCOMES
+from experiments.reason import REASONS, Reason
+from sensors.metrics import METRICS
+
+if TYPE_CHECKING:
+    from babel.messages.catalog import Catalog
+
+ROOT = Path(dashboards.__file__).parent
+MARKS = {"_": None, "N_": None, "plural": (1, 2), "say": None}
+FIELD = re.compile(r"\{(\w+)\}")
+NUMBERS: dict[str, Any] = {
+    "outcome": "co2_occupied", "partner": "loire", "rooms": ["loire", "erdre"], "grade": "decision", "share": 0.1,
+    "probability": 0.5, "p_value": 0.04, "p_randomised": 0.2, "p_floor": 0.1, "alpha": 0.05,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def used() -> dict[Any, str]:
+    """Sentence (or singular and plural) → a file that has it."""
+    found: dict[Any, str] = {}
+    files = [(path, "python") for path in ROOT.glob("*.py")]
+    files += [(path, "jinja2.ext:babel_extract") for path in (ROOT / "templates").glob("*.html")]
+    for path, method in files:
+        with path.open("rb") as file:
+            for _, message, _, _ in extract(method, file, keywords=MARKS):
+                found.setdefault(message, path.name)
+    return found
+
+
+@pytest.fixture(scope="module")
+def english() -> Catalog:
+    with (ROOT / "locales/en/LC_MESSAGES/temoin.po").open("rb") as file:
+        return read_po(file, locale="en")
+
+
+def test_every_sentence_is_in_english(used: dict[Any, str], english: Catalog) -> None:
+    missing = []
+    for message, where in used.items():
+        found = english.get(message)
+        strings = found.string if found is not None else ""
+        if not all(strings if isinstance(strings, tuple) else (strings,)):
+            missing.append(f"{where}: {message}")
+    assert missing == []
+
+
+def test_no_translation_is_left_over(used: dict[Any, str], english: Catalog) -> None:
+    assert [entry.id for entry in english if entry.id and entry.id not in used] == []
+
+
+def test_a_translation_has_the_fields_and_marks_of_its_sentence(english: Catalog) -> None:
+    for entry in english:
+        pairs = (
+            zip(entry.id, entry.string, strict=True)
+            if isinstance(entry.id, tuple)
+            else [(entry.id, entry.string)]
+        )
+        for french, translated in pairs:
+            if french:
+                assert set(FIELD.findall(french)) == set(FIELD.findall(translated)), french
+                assert french.count("**") == translated.count("**"), french
+
+
+def test_french_sentences_use_the_typographic_apostrophe(used: dict[Any, str]) -> None:
+    sentences = [part for message in used for part in (message if isinstance(message, tuple) else (message,))]
+    assert [text for text in sentences if "'" in text] == []
+
+
+@pytest.mark.parametrize("locale", ["fr", "en"])
+@pytest.mark.parametrize("code", REASONS)
+def test_every_reason_is_a_sentence_in_both_languages(code: str, locale: str) -> None:
+    numbers = {name: NUMBERS.get(name, 3) for name in REASONS[code]}
+    said = words.reason(Reason(code, numbers), locale, outcome="occupied_minutes", names={"loire": "Loire"})
+    assert len(said) > 10
+    assert "{" not in said
+
+
+def test_a_reason_without_its_numbers_shows_dashes() -> None:
+    reason = Reason("uncertain", {"ci_low": None, "ci_high": None})
+    assert "–" in words.reason(reason, "fr", outcome="meetings")
+
+
+def test_every_outcome_metric_and_its_unit_have_words() -> None:
+    assert set(words.OUTCOMES) == set(OUTCOMES)
+    assert set(words.METRICS) == set(METRICS)
+    assert {key for key, outcome in OUTCOMES.items() if outcome.family == "voice"} == words.VOICES
+
+
+def test_numbers_are_written_as_each_language_does() -> None:
+    fr, en = language("fr"), language("en")
+    assert (fr.number(1412), en.number(1412)) == ("1\u202f412", "1,412")
+    assert (fr.signed(-0.42, 1), en.signed(-0.42, 1)) == ("−0,4", "−0.4")
+    assert (fr.signed(35), fr.signed(-0.01, 1), fr.signed(0)) == ("+35", "0,0", "0")
+    assert (fr.percent(0.385), en.percent(0.385)) == ("38\u202f%", "38%")
+    assert (fr.euros(2840), en.euros(2840)) == ("2\u202f840\u202f€", "€2,840")
+    assert (fr.probability(0.0003), fr.probability(0.018)) == ("<\u202f0,001", "0,018")
+
+
+def test_dates_are_written_as_each_language_does() -> None:
+    fr, en = language("fr"), language("en")
+    assert (fr.day(date(2026, 4, 1)), en.day(date(2026, 4, 1))) == ("1er avril", "1 April")
+    assert fr.day(date(2026, 4, 11)) == "11 avril"
+    assert fr.moment(datetime(2026, 2, 24, 16, 12)) == "24 février à 16\u202fh\u202f12"  # noqa: DTZ001 - shown as it is
+    assert en.moment(datetime(2026, 2, 24, 16, 12)) == "24 February at 16:12"  # noqa: DTZ001 - shown as it is
+    assert fr.days(date(2025, 12, 1), date(2026, 1, 5)) == "1er décembre 2025 – 5 janvier 2026"
+
+
+def test_french_puts_narrow_spaces_where_it_wants_them() -> None:
+    fr = language("fr")
+    assert fr("« {label} » a changé ?", label="x") == "«\u202fx\u202f» a changé\u202f?"
+    assert fr("À savoir : oui ; non") == "À savoir\u00a0: oui\u202f; non"
+
+
+def test_french_counts_nothing_and_one_as_singular_english_only_one() -> None:
+    counted = [
+        (language(key).plural("{n} réponse", "{n} réponses", n)) for key in ("fr", "en") for n in (0, 1, 2)
+    ]
+    assert counted == ["0 réponse", "1 réponse", "2 réponses", "0 answers", "1 answer", "2 answers"]
+
+
+def test_marks_become_bold_and_nothing_else_passes_as_markup() -> None:
+    assert rich("a **b** <i>") == "a <b>b</b> &lt;i&gt;"
+    assert plain("a **b**") == "a b"
+    assert language("fr").markup("**{x}**", x="<script>") == "<b>&lt;script&gt;</b>"
+
+
+def test_an_outcome_of_somebody_elses_panel_goes_by_its_own_name() -> None:
+    spoken = words.Spoken(language("fr"), "debit", "L/s")
+    assert (spoken.label, spoken.amount(3.25)) == ("debit", "3,2 L/s")
