@@ -93,7 +93,7 @@ def panel_csv(panel: pd.DataFrame) -> bytes:
 
 def read_panel(csv: bytes) -> pd.DataFrame:
     """The panel of `panel_csv`, to the last digit."""
-    panel: pd.DataFrame = pd.read_csv(io.BytesIO(csv), float_precision="round_trip", dtype={"room": "str"})
+    panel: pd.DataFrame = pd.read_csv(io.BytesIO(csv), dtype={"room": "str"})
     days = [date.fromisoformat(day) for day in panel["day"]]
     return panel.assign(day=days).astype({"n": "Int64"})
 
