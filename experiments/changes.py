@@ -63,29 +63,15 @@ def connected(untreated: Flags) -> Flags:
         reach = further
 
 
-def window_means(values: Floats, day: Floats | None, before: Flags, after: Flags) -> Means:
-    """Room means over the days `before` and `after` (flags over days).
-
-    With day effects, each mean is what the room would have had if observed on all days of the window.
-    """
-    if day is None:
-        counts = np.isfinite(values)
-        return Means(
-            _mean(values, counts & before),
-            _mean(values, counts & after),
-            (counts & before).sum(-1),
-            (counts & after).sum(-1),
-        )
-    known = np.isfinite(day)
-    adjusted = values - day[..., None, :]
-    counts = np.isfinite(adjusted)
-
-    def mean(side: Flags) -> Floats:
-        common = np.where(known & side, day, 0.0).sum(-1) / np.maximum((known & side).sum(-1), 1)
-        adjusted_mean: Floats = _mean(adjusted, counts & side) + common[..., None]
-        return adjusted_mean
-
-    return Means(mean(before), mean(after), (counts & before).sum(-1), (counts & after).sum(-1))
+def window_means(values: Floats, before: Flags, after: Flags) -> Means:
+    """Room means over the observed days of `before` and of `after` (flags over days)."""
+    seen = np.isfinite(values)
+    return Means(
+        _mean(values, seen & before),
+        _mean(values, seen & after),
+        (seen & before).sum(-1),
+        (seen & after).sum(-1),
+    )
 
 
 def detrended_change(values: Floats, days: Floats, before: Flags, after: Flags) -> Floats:

@@ -193,7 +193,7 @@ def _estimated(blank: Estimate, picked: Selection, design: Design) -> Estimate:
     estimated = replace(
         blank,
         effect=effect,
-        rooms=_room_changes(picked, means, changes),
+        rooms=_room_changes(picked, means),
         effect_detrended=detrended_effect(picked),
         leave_one_out=(
             leave_one_out(picked, by_date, changes)
@@ -284,19 +284,20 @@ def _pair_differences(picked: Selection, design: Design, changes: Floats) -> Flo
     return np.array(sorted(differences, key=abs))
 
 
-def _room_changes(picked: Selection, means: list[Means], changes: Floats) -> tuple[RoomChange, ...]:
-    before = picked.combine(np.stack([mean.before for mean in means], axis=-1))
-    asked = picked.shares > 0
+def _room_changes(picked: Selection, means: list[Means]) -> tuple[RoomChange, ...]:
+    sides = [np.stack(side, axis=-1) for side in zip(*means, strict=True)]
+    before, after = (
+        picked.combine(side) + common for side, common in zip(sides[:2], picked.common(), strict=True)
+    )
     most = np.iinfo(np.int64).max
-    days_before = np.where(asked, np.stack([mean.days_before for mean in means], axis=-1), most).min(axis=1)
-    days_after = np.where(asked, np.stack([mean.days_after for mean in means], axis=-1), most).min(axis=1)
+    days_before, days_after = (np.where(picked.shares > 0, side, most).min(axis=1) for side in sides[2:])
     return tuple(
         RoomChange(
             room=room,
             treated=i < picked.n_treated,
             before=float(before[i]),
-            after=float(before[i] + changes[i]),
-            change=float(changes[i]),
+            after=float(after[i]),
+            change=float(after[i] - before[i]),
             days_before=int(days_before[i]),
             days_after=int(days_after[i]),
         )

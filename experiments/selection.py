@@ -46,7 +46,7 @@ class Selection:
 
     @property
     def adjusted(self) -> Floats:
-        """Values net of what the day did to every room."""
+        """Values net of what the day did to every room; as they are where that cancels anyway."""
         return self.table if self.day is None else self.table - self.day
 
     def combine(self, by_date: Floats) -> Floats:
@@ -61,11 +61,19 @@ class Selection:
         return float(changes[: self.n_treated].mean() - changes[self.n_treated :].mean())
 
     def means(self) -> list[Means]:
-        """Room means around each date."""
-        return [
-            window_means(self.table, self.day, before, after)
-            for before, after in zip(self.before, self.after, strict=True)
-        ]
+        """Room means around each date, net of what the days did."""
+        windows = zip(self.before, self.after, strict=True)
+        return [window_means(self.adjusted, before, after) for before, after in windows]
+
+    def common(self) -> tuple[float, float]:
+        """What the days did before and after, the same for all rooms: added back where means are shown."""
+        if self.day is None:
+            return 0.0, 0.0
+        known = np.isfinite(self.day)
+        weights = self.shares[: self.n_treated].mean(axis=0)
+        sides = ([self.day[known & days].mean() for days in flags] for flags in (self.before, self.after))
+        before, after = (float(weights @ np.array(side)) for side in sides)
+        return before, after
 
 
 def select(grid: Grid, design: Design) -> Selection:
@@ -74,7 +82,11 @@ def select(grid: Grid, design: Design) -> Selection:
     treated, baseline, excluded = _declared(grid, design)
     while True:
         picked = _pick(grid, design, treated, baseline, excluded)
-        short = _too_short(picked, design) or _cut_off(picked)
+        # first what a room itself lacks, then what the others' silence costs it
+        own = _rows(grid, picked.rooms)
+        short = (
+            _too_short(picked, own, design) or _too_short(picked, picked.table, design) or _cut_off(picked)
+        )
         if not short:
             return picked
         excluded |= short | _partners(short, design, treated + baseline)
@@ -139,13 +151,13 @@ def _pick(
     grid: Grid, design: Design, treated: list[str], baseline: list[str], excluded: dict[str, Reason]
 ) -> Selection:
     rooms = (*treated, *baseline)
-    index = {room: i for i, room in enumerate(grid.rooms)}
-    values = grid.table[[index[room] for room in rooms]] if rooms else np.empty((0, len(grid.days)))
+    values = _rows(grid, rooms)
     own = [day_number(design.switch[room]) for room in treated]
     dates = sorted(set(own))
-    before = np.array([grid.days < date for date in dates]).reshape(len(dates), -1)
+    before = np.array([grid.days < date for date in dates], dtype=bool).reshape(len(dates), len(grid.days))
     first = [int(np.searchsorted(grid.days, date)) + design.washout for date in dates]
-    after = np.array([np.arange(len(grid.days)) >= start for start in first]).reshape(len(dates), -1)
+    after = np.array([np.arange(len(grid.days)) >= start for start in first], dtype=bool)
+    after = after.reshape(before.shape)
     observed = np.isfinite(values)
     untreated = np.ones_like(observed)
     for row, date in enumerate(own):
@@ -153,7 +165,7 @@ def _pick(
     window = (before | after).any(axis=0) & observed.any(axis=0)
     holes = bool((~observed[:, window]).any())
     day = None
-    if holes and treated and baseline and connected(untreated & observed).all():
+    if (holes or len(dates) > 1) and treated and baseline and connected(untreated & observed).all():
         day = day_effects(values, untreated)
     if holes:
         # on a day without an untreated room nothing says what the day did
@@ -185,11 +197,16 @@ def _date_shares(design: Design, treated: list[str], baseline: list[str], dates:
     return np.concatenate([own, np.array(rows).reshape(len(baseline), len(dates))])
 
 
-def _too_short(picked: Selection, design: Design) -> dict[str, Reason]:
+def _rows(grid: Grid, rooms: Sequence[str]) -> Floats:
+    index = {room: i for i, room in enumerate(grid.rooms)}
+    return np.asarray(grid.table[np.array([index[room] for room in rooms], dtype=np.intp)])
+
+
+def _too_short(picked: Selection, values: Floats, design: Design) -> dict[str, Reason]:
     """Rooms with too few days; treated rooms first, for their dates are asked of the baseline rooms."""
     if not picked.n_treated:
         return {}
-    observed = np.isfinite(picked.table).astype(np.float64)
+    observed = np.isfinite(values).astype(np.float64)
     asked = picked.shares > 0
     limit = np.iinfo(np.int64).max
     before = np.where(asked, observed @ picked.before.T, limit).min(axis=1)
