@@ -7,7 +7,8 @@ import socket
 import sys
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
+from getpass import getuser
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -71,7 +72,8 @@ def listen_or_end(host: str, port: int) -> socket.socket:
         listening.bind((host, port))
     except OSError as error:
         raise Ended(
-            f"Cannot listen on {host}:{port} ({error.strerror}): choose another with --port, or stop what uses it."
+            f"Cannot listen on {host}:{port} ({error.strerror}): choose another port with --port, "
+            "or stop what uses it."
         ) from error
     listening.listen(128)
     return listening
@@ -93,27 +95,34 @@ def migrate() -> None:
 
 
 def declare(
-    file: Annotated[Path, typer.Argument(help="A TOML file: sites, rooms, hours, placements, experiments.")],
+    file: Annotated[Path, typer.Argument(help="A TOML file: sites, rooms, hours, devices, experiments.")],
+    by: Annotated[str | None, typer.Option(help="Who declares; by default who runs this.")] = None,
 ) -> None:
-    """Declare sites, rooms, hours, placements and experiments; again with a changed file says what it changed.
+    """Declare sites, rooms, hours, devices and experiments; again with a changed file says what it changed.
 
-    Example: temoin declare city.toml
+    All or nothing. A locked protocol is not changed. The format is in docs/declare.md.
+
+    Example: temoin declare city.toml --by "Camille Robert"
     """
-    from service.declare import DeclarationRejected, declare_file  # noqa: PLC0415 - see serve
+    from service.declare import DeclarationRejected, declare  # noqa: PLC0415 - see serve
 
     settings = settings_or_end()
     registry = registry_or_end(settings)
     try:
+        text = file.read_text(encoding="utf-8")
         with registry.session() as session:
-            changes = declare_file(session, file, settings, datetime.now(UTC))
+            done = declare(session, text, by or getuser(), datetime.now(UTC), settings.zone)
     except DeclarationRejected as error:
-        raise Ended(f"{file}: {error}", REJECTED_INPUT) from error
+        raise Ended(f"{file}: nothing was declared.\n{error}", REJECTED_INPUT) from error
     except OSError as error:
         raise Ended(f"{file}: {error.strerror}", WRONG_USE) from error
-    for line in changes:
+    except UnicodeDecodeError as error:
+        raise Ended(f"{file}: this is not UTF-8 text, byte {error.start}", REJECTED_INPUT) from error
+    for line in done.changes:
         typer.echo(line)
-    if not changes:
-        typer.echo("Nothing to change: the registry already says all this.")
+    typer.echo(f"{len(done.changes)} changes; {done.left} left as they were.")
+    if done.stale:
+        typer.echo(f"{len(done.stale)} days will be computed again ({min(done.stale)} to {max(done.stale)}).")
 
 
 @user_app.command("add")

@@ -78,13 +78,13 @@ def protocol(experiment: Experiment) -> Protocol | None:
     """The locked protocol, or what would be locked today; None for what cannot be compared."""
     if experiment.protocol is not None:
         return Protocol.from_json(experiment.protocol.document)
-    return _draft(experiment) if compared(experiment) else None
+    return draft(experiment) if compared(experiment) else None
 
 
 def lock(session: Session, experiment: Experiment, who: str, now: datetime) -> LockedProtocol:
     """Freeze what the verdict will depend on; locking twice gives the first lock. Raises DesignError."""
     if experiment.protocol is None:
-        document = _draft(experiment)
+        document = draft(experiment)
         experiment.protocol = LockedProtocol(
             document=document.to_json(), sha256=document.sha256, locked_at=now, locked_by=who
         )
@@ -92,7 +92,8 @@ def lock(session: Session, experiment: Experiment, who: str, now: datetime) -> L
     return experiment.protocol
 
 
-def _draft(experiment: Experiment) -> Protocol:
+def draft(experiment: Experiment) -> Protocol:
+    """What would be locked today, of an experiment that is `compared`. Raises DesignError."""
     if experiment.starts is None or experiment.ends is None:
         raise ValueError(f"{experiment.slug} has no dates")  # callers ask `compared` first
     switch = {arm.room.slug: arm.switch for arm in experiment.arms if arm.switch is not None}
