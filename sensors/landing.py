@@ -31,6 +31,7 @@ BUSY = 30.0  # seconds one process waits for another's transaction
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+NO_LIMIT = -1  # SQLite's way to say it
 RETAINED = 4  # in `flags`, above the two bits of the QoS
 PACKED = Struct("<QIQBI")  # id, topic, received, flags, length of the payload that follows
 
@@ -129,7 +130,7 @@ class Landing:
         """Messages landed of which the sender may not know: it would send exactly these again."""
         with self._asked() as connection:
             (acknowledged,) = connection.execute("SELECT acknowledged FROM state").fetchone()
-            rows = connection.execute(f"{SELECT} WHERE id > ? ORDER BY id", (acknowledged,)).fetchall()
+            rows = list(self._rows(connection, acknowledged, NO_LIMIT))
             return [self._message(connection, row) for row in rows]
 
     def after(self, position: int, limit: int) -> list[tuple[int, Message]]:

@@ -340,8 +340,11 @@ class Receiver:
             self.status = replace(self.status, sessions_lost=self.status.sessions_lost + 1)
         self.status = replace(self.status, had_session=True, connected_since=_now())
         log.info("connected; subscribing to %s", ", ".join(self._config.topics))
-        client.subscribe([(topic, 1) for topic in self._config.topics])
-        self._tell(connected=True, at_once=True)
+        self._tell(connected=True)
+        try:
+            client.subscribe([(topic, 1) for topic in self._config.topics])
+        except ValueError:
+            self._warn(f"not all of these are MQTT topic filters: {', '.join(self._config.topics)}")
 
     def _on_subscribe(
         self, _client: Client, _userdata: object, _mid: int, reasons: list[ReasonCode], _: Properties | None

@@ -112,6 +112,16 @@ def test_an_id_is_never_given_again(landing: Landing):
     assert landing.after(landing.position, 10) == [(2001, messages(2000, 1)[0])]
 
 
+def test_what_the_sender_may_not_know_of_is_doubtful_packed_or_not(landing: Landing):
+    last = landing.append(messages(0, 1200))
+    landing.append(messages(1200, 800), acknowledged=last - 700)
+    landing.moved_to(2000)
+    landing.tidy(NOON - MONTH)
+    assert landing.doubtful() == messages(500, 1500)
+    landing.append((), acknowledged=2000)
+    assert landing.doubtful() == []
+
+
 def test_another_file_of_the_same_name_is_another_landing(tmp_path: Path):
     one, other = Landing(tmp_path / "a" / "mqtt.db"), Landing(tmp_path / "b" / "mqtt.db")
     assert one.name != other.name
