@@ -173,10 +173,7 @@ def _too_many(request: Request, session: Session, room: Room, at: datetime) -> b
         return True
     address = request.client.host if request.client is not None else ""
     key = hmac.new(_secret(request), address.encode(), hashlib.sha256).hexdigest()
-    if _addresses.blocked_for(key):
-        return True
-    _addresses.failed(key)
-    return False
+    return _addresses.attempt(key) > 0
 
 
 def _long_empty(request: Request, session: Session, room: Room, at: datetime) -> bool:
