@@ -178,7 +178,8 @@ def _enumerate(size: int, takes: tuple[int, ...]) -> Picks:
         return np.empty((1, 0), dtype=np.int64)
     take = takes[0]
     flat = chain.from_iterable(combinations(range(size), take))
-    first = np.fromiter(flat, dtype=np.int64, count=comb(size, take) * take).reshape(-1, take)
+    ways = comb(size, take)
+    first = np.fromiter(flat, dtype=np.int64, count=ways * take).reshape(ways, take)
     if len(takes) == 1:
         return first
     # the later dates choose among the rooms that are left

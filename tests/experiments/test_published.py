@@ -149,7 +149,7 @@ def test_the_lady_has_seventy_ways_to_divide_eight_cups():
 
 
 def test_snow_s_water_saved_78_lives():
-    """Snow (1855), as in Cunningham (2021), Causal Inference: The Mixtape, sec. 9.1: (19 − 85) − (147 − 135)."""
+    """Snow (1855), as in Cunningham (2021), Causal Inference, sec. 9.1: (19 − 85) − (147 − 135)."""
     panel = two_periods({"Southwark": 135.0, "Lambeth": 85.0}, {"Southwark": 147.0, "Lambeth": 19.0})
     estimate = compare(panel, Design({"Lambeth": 1}, min_days=1))
     assert estimate.effect == -78
