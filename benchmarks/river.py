@@ -1,4 +1,4 @@
-"""CPU of a message over the whole path, broker to embedded store, beside a bare consumer; and the store alone.
+"""CPU of a message from broker to embedded store, beside a bare consumer; and the store alone.
 
 python benchmarks/river.py [messages]        needs Mosquitto; receiver and mover are processes of their own
 """

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from service.settings import Settings
 
 LANDING = "mqtt"
-# of the garbage collector: a batch's readings all live until they are stored, looking for dead ones finds none
+# of the garbage collector: a batch's readings all live until they are stored, looking for dead ones is idle
 SPARING = (100_000, 20, 50)
 PATIENCE = 5.0  # seconds for the receiver of a killed parent to notice and let go of the landing
 LONGEST_PAUSE = 60.0  # seconds between two starts of a receiver that dies

@@ -112,7 +112,7 @@ def test_replay_stores_what_now_passes_and_leaves_the_rest_waiting(
     assert frame[["metric", "value"]].to_numpy().tolist() == [["co2", 613.0], ["temperature", 21.5]]
     with registry.session() as session:
         assert dict(quarantine.waiting_by_code(session)) == {
-            "bad_json": 1,
+            "broken_json": 1,
             "unknown_metric": 1,
         }
         assert session.get(Device, "nord/loire") is not None
