@@ -66,7 +66,7 @@ class Levels:
                 .where(QuarantineEntry.status == "waiting")
                 .group_by(QuarantineEntry.code)
             )
-            for code, count in session.execute(by_code).tuples():
+            for code, count in session.execute(by_code):
                 waiting.add_metric([code], count)
             stale = session.scalar(select(func.count()).select_from(StaleDay)) or 0
             devices = session.scalar(select(func.count()).select_from(Device)) or 0

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import shutil
 import socket
 import subprocess
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from fastapi.testclient import TestClient
 
-from service.registry import Registry
+from service.app import create_app
+from service.registry import Registry, users
 from service.settings import Settings
 
 
@@ -122,3 +125,43 @@ def _new_database(url: str) -> str:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
     return url.rpartition("/")[0] + f"/{name}"
+
+
+# ------------------------------------------------------------------------------------------------- the app
+
+
+@pytest.fixture
+def app(settings, registry):
+    app = create_app(settings, registry)
+    yield app
+    app.state.store.close()
+
+
+@pytest.fixture
+def stranger(app) -> TestClient:
+    """A browser that nobody signed in on."""
+    return TestClient(app, follow_redirects=False)
+
+
+@pytest.fixture
+def browser_of(app, registry):
+    """A browser on which somebody of this role is signed in; `.csrf` is what its forms carry."""
+
+    def browser(role: str = "reader") -> TestClient:
+        email = f"{role}@ville.example"
+        with registry.session() as session:
+            user = users.find(session, email) or users.add(
+                session, email, role.title(), role, None, datetime.now(UTC)
+            )
+            token = users.open_session(session, user, datetime.now(UTC), timedelta(hours=1))
+        client = TestClient(app, follow_redirects=False)
+        client.cookies.set("temoin", token)
+        client.csrf = re.search(r'name="csrf" value="([0-9a-f]+)"', client.get("/method").text)[1]
+        return client
+
+    return browser
+
+
+@pytest.fixture
+def reader(browser_of) -> TestClient:
+    return browser_of("reader")
