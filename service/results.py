@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import zlib
-from datetime import date
+from datetime import date, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -18,10 +18,12 @@ from experiments.panel import after_washout, compared_rows
 from experiments.planning import Plan, plan
 from experiments.reason import ExperimentError
 from experiments.verdict import Result, analyse
+from service import embargo
 from service.registry import answers, experiments, outcomes
 from service.registry.tables import Experiment, Look
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from sqlalchemy.orm import Session
@@ -47,7 +49,8 @@ def result_of(session: Session, experiment: Experiment, today: date) -> Result |
     shown = _interim_that_ended(experiment)
     if shown is not None and status == "running":
         return _analysed(protocol.to_json(), zlib.decompress(shown.panel), status, "interim")
-    return analyse(panel_of(session, protocol), protocol, status)
+    panel = sealed_panel(session, protocol) if status == "running" else panel_of(session, protocol)
+    return analyse(panel, protocol, status)
 
 
 def later_result(session: Session, experiment: Experiment, today: date) -> Result | None:
@@ -63,10 +66,26 @@ def later_result(session: Session, experiment: Experiment, today: date) -> Resul
 
 def panel_of(session: Session, protocol: Protocol) -> pd.DataFrame:
     """The panel as the registry has it now: columns `room`, `day`, `outcome`, `value`, `n`, sorted."""
-    starts, ends = _dates(protocol)
+    return _panel(session, protocol, _by_day(session, protocol))
+
+
+def sealed_panel(session: Session, protocol: Protocol) -> pd.DataFrame:
+    """The panel of a running experiment: which room-days were observed, every value 0.
+
+    Not even which days have a value: a room that was never used has none for its air.
+    """
+    observed = _by_day(session, protocol).assign(value=0.0)
+    return _panel(session, protocol, observed).assign(value=0.0)
+
+
+def _by_day(session: Session, protocol: Protocol) -> pd.DataFrame:
     keys = [measure.outcome for measure in protocol.measures]
-    by_day = outcomes.between(session, starts, ends, protocol.design.rooms, keys)
+    return outcomes.between(session, *_dates(protocol), protocol.design.rooms, keys)
+
+
+def _panel(session: Session, protocol: Protocol, by_day: pd.DataFrame) -> pd.DataFrame:
     rows = [compared_rows(by_day, protocol)]
+    keys = [measure.outcome for measure in protocol.measures]
     voices = [key for key in keys if OUTCOMES[key].family == "voice"]
     if voices:
         rows.append(_voices(session, protocol, {*by_day["day"]}, voices))
@@ -143,7 +162,8 @@ def take_interim(session: Session, experiment: Experiment, now: datetime, today:
     switch = experiments.first_switch(experiment)
     if switch is None or experiments.status(experiment, today) != "running":
         return None
-    if today <= switch + (ends - switch) / 2 or _waiting(session, starts, today):
+    yesterday = today - timedelta(days=1)  # today is marked as soon as a reading comes
+    if yesterday < switch + (ends - switch) / 2 or _waiting(session, starts, yesterday):
         return None
     return _freeze(session, experiment, protocol, "interim", "running", now)
 
@@ -156,8 +176,10 @@ def _freeze(
     status: Status,
     now: datetime,
 ) -> Look:
+    # a draft is locked with its panel: no threshold may follow the result
+    locked = experiments.lock(session, experiment, "temoin jobs", now)
     csv = panel_csv(panel_of(session, protocol))
-    result = _analysed(protocol.to_json(), csv, status, kind)
+    result = _analysed(locked.document, csv, status, kind)
     look = Look(
         experiment=experiment,
         kind=kind,
@@ -207,6 +229,7 @@ def plan_of(session: Session, experiment: Experiment, today: date) -> Plan | Non
     rooms, key = protocol.design.rooms, protocol.primary.outcome
     history = outcomes.between(session, date.min, min(today, switch), rooms, [key])
     history = history[(history["coverage"] >= protocol.min_coverage) & history["value"].notna()]
+    history = _without_hidden(history, embargo.embargoes(session, today))
     usable = len(history) and OUTCOMES[key].family != "voice"
     return plan(
         len(protocol.design.switch),
@@ -219,6 +242,15 @@ def plan_of(session: Session, experiment: Experiment, today: date) -> Plan | Non
         alpha=protocol.alpha,
         interim=protocol.interim,
     )
+
+
+def _without_hidden(history: pd.DataFrame, hidden: Mapping[str, embargo.Embargo]) -> pd.DataFrame:
+    """What is no part of a running experiment: a room may be planned for the next trial meanwhile."""
+    free = [
+        room not in hidden or day < hidden[room].since
+        for room, day in zip(history["room"], history["day"], strict=True)
+    ]
+    return history[free]
 
 
 def _working_days(first: date, last: date) -> int:

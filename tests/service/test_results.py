@@ -16,7 +16,18 @@ from experiments.panel import DayOutcome
 from service import embargo, results
 from service.cli import app
 from service.registry import experiments, outcomes
-from service.registry.tables import Answer, Arm, Decision, Experiment, Look, Measure, Room, Site, StaleDay
+from service.registry.tables import (
+    Answer,
+    Arm,
+    Decision,
+    Experiment,
+    Look,
+    Measure,
+    Outcome,
+    Room,
+    Site,
+    StaleDay,
+)
 
 STARTS, SWITCH, ENDS = date(2026, 1, 5), date(2026, 2, 2), date(2026, 3, 1)
 BEFORE, DURING, AFTER = date(2026, 1, 20), date(2026, 2, 16), date(2026, 3, 2)
@@ -240,3 +251,70 @@ def test_looks_are_kept_once_a_kind(trial):
         results.take_look(session, of(session), datetime(2026, 3, 2, 3, tzinfo=UTC), AFTER)
     with trial.session() as session:
         assert [look.kind for look in session.scalars(select(Look))] == ["final"]
+
+
+def unlocked(session):
+    """The experiment as a draft again."""
+    found = of(session)
+    session.delete(found.protocol)
+    session.flush()
+    session.expire(found)
+    return of(session)
+
+
+def test_a_look_locks_the_draft_it_was_taken_by(trial):
+    """No threshold follows the result: what the panel was judged by is frozen with it."""
+    with trial.session() as session:
+        results.take_look(session, unlocked(session), datetime(2026, 3, 2, 3, tzinfo=UTC), AFTER)
+    with trial.session() as session:
+        found = of(session)
+        found.measures[0].useful = 500.0
+        session.flush()
+        assert results.result_of(session, found, AFTER).verdict == "generalise"
+        assert found.protocol.locked_by == "temoin jobs"
+
+
+def test_an_interim_look_is_taken_although_today_is_not_over(trial):
+    """Today is marked as soon as its first reading comes; half-time is 15 February."""
+    now = datetime(2026, 2, 17, 9, tzinfo=UTC)
+    with trial.session() as session:
+        unlocked(session).interim = True
+        session.add(StaleDay(day=date(2026, 2, 17), marked_at=now))
+    with trial.session() as session:
+        assert results.take_interim(session, of(session), now, date(2026, 2, 15)) is None
+        assert results.take_interim(session, of(session), now, date(2026, 2, 17)).kind == "interim"
+
+
+def test_a_running_result_does_not_tell_on_which_days_a_value_is_defined(trial):
+    """A room that was never used has no air to judge, and that says how it was used."""
+    with trial.session() as session:
+        unlocked(session).measures[0].outcome = "seat_fill"
+        for day in working_days(STARTS, ENDS):
+            found = [
+                DayOutcome(slug, day, "seat_fill", 1, None if slug in TREATED else 40.0, 0.95)
+                for slug in TREATED + BASELINE
+            ]
+            outcomes.replace_day(session, day, found)
+    with trial.session() as session:
+        quality = results.result_of(session, of(session), DURING).quality
+    assert {(room.days_before, room.days_after) for room in quality} == {(20, 20)}
+
+
+def test_the_next_trial_is_planned_without_what_is_hidden(trial):
+    """Rooms of the running experiment are planned for the summer: their days since the switch stay out."""
+    with trial.session() as session:
+        rooms = session.scalars(select(Room)).all()
+        following = Experiment(
+            slug="stands", title="Debout", declared_at=datetime(2026, 2, 10, tzinfo=UTC),
+            starts=date(2026, 3, 9), ends=date(2026, 5, 29), washout=0, assignment="lot", sheet={},
+            arms=[Arm(room=r, switch=date(2026, 4, 13) if r.slug in TREATED else None) for r in rooms],
+            measures=[Measure(outcome="occupied_minutes", role="primary", better="higher", useful=15.0)],
+        )  # fmt: skip
+        session.add(following)
+    with trial.session() as session:
+        first = results.plan_of(session, of(session, "stands"), DURING)
+        for row in session.scalars(select(Outcome).where(Outcome.day >= SWITCH)):
+            row.value *= 3
+        session.flush()
+        assert results.plan_of(session, of(session, "stands"), DURING) == first
+        assert results.plan_of(session, of(session, "stands"), AFTER) != first
