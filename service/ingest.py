@@ -143,21 +143,24 @@ def _wait_for_hold(settings: Settings) -> None:
 def _watch(settings: Settings, landing: Landing, mover: Mover, stop: threading.Event) -> None:
     """Keep a receiver running and the mover's status written, until `stop` is set."""
     pause, told_at = 1.0, 0.0
-    while not stop.is_set():
-        receiver = _start(receiver_config(settings))
-        began = time.monotonic()
-        while receiver.poll() is None and not stop.wait(0.2):
-            if time.monotonic() > told_at + STATUS_EVERY:
-                told_at = time.monotonic()
-                _tell(settings, landing, mover)
-        if stop.is_set():
-            _end(receiver)
-            return
-        if time.monotonic() - began > STEADY:
-            pause = 1.0
-        log.error("the receiver ended with code %s; starting it again in %.0f s", receiver.returncode, pause)
-        stop.wait(pause)
-        pause = min(pause * 2, LONGEST_PAUSE)
+    try:
+        while not stop.is_set():
+            began = time.monotonic()
+            receiver = _start(receiver_config(settings))
+            while receiver.poll() is None and not stop.wait(0.2):
+                if time.monotonic() > told_at + STATUS_EVERY:
+                    told_at = time.monotonic()
+                    _tell(settings, landing, mover)
+            if stop.is_set():
+                _end(receiver)
+                return
+            if time.monotonic() - began > STEADY:
+                pause = 1.0
+            log.error("the receiver ended with code %s; again in %.0f s", receiver.returncode, pause)
+            stop.wait(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
+    finally:
+        stop.set()  # without somebody to watch the receiver, the whole had better be started again
 
 
 def _start(config: ReceiverConfig) -> subprocess.Popen[bytes]:

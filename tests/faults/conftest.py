@@ -48,16 +48,16 @@ class Broker:
         self.url = f"mqtt://127.0.0.1:{self.port}"
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
-        self.acl = ""
+        self.certificate: Path | None = None
 
     def start(self) -> None:
         """With Debian's defaults, except that nothing is dropped from its queue."""
         assert MOSQUITTO is not None
         lines = [f"listener {self.port} 127.0.0.1", "allow_anonymous true", "max_queued_messages 0"]
         lines += ["persistence true", f"persistence_location {self._folder}/", "autosave_interval 1"]
-        if self.acl:
-            (self._folder / "acl").write_text(self.acl)
-            lines.append(f"acl_file {self._folder / 'acl'}")
+        if self.certificate:
+            lines.insert(1, f"certfile {self.certificate}")
+            lines.insert(2, f"keyfile {self.certificate.with_suffix('.key')}")
         if os.geteuid() == 0:
             lines.append("user root")
         (self._folder / "mosquitto.conf").write_text("\n".join(lines) + "\n")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.publish import multiple
@@ -119,6 +120,7 @@ def connected(ingest: Ingest) -> bool:
     return status is not None and status.connected
 
 
+@pytest.mark.slow
 def test_ten_kills_of_receiver_and_mover_lose_and_double_nothing(
     broker: Broker, ingest: Ingest, eventually: Callable[..., None]
 ):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
+import subprocess
 import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -202,6 +204,38 @@ def test_what_came_at_qos_0_is_counted_as_unpromised(
     assert status is not None
     assert (status.landed, status.unpromised, status.connected) == (5, 3, False)
     receiving.landing.close()
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A certificate of 127.0.0.1 that signs itself, its key beside it."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not here: apt-get install openssl")
+    made = tmp_path / "broker.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-out", str(made)]
+    command += ["-keyout", str(made.with_suffix(".key")), "-subj", "/CN=127.0.0.1"]
+    subprocess.run([*command, "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
+    return made
+
+
+def test_over_tls_everything_lands_and_an_unknown_certificate_is_refused_in_a_sentence(
+    broker: Broker, tmp_path: Path, certificate: Path, eventually: Callable[..., None]
+):
+    broker.stop()
+    broker.certificate = certificate
+    broker.start()
+    url = broker.url.replace("mqtt://", "mqtts://")
+    suspicious = Receiving(tmp_path / "suspicious", url)
+    with suspicious.running():
+        eventually(lambda: "certificate" in (suspicious.receiver.status.trouble or ""))
+    suspicious.landing.close()
+    trusting = Receiving(tmp_path / "trusting", url, ca=str(certificate))
+    with trusting.running():
+        eventually(lambda: trusting.connected)
+        messages = [("temoin/nord/a", body * 100, 1, False) for body in numbered(0, 300)]
+        multiple(messages, hostname="127.0.0.1", port=broker.port, tls={"ca_certs": str(certificate)})
+        eventually(lambda: len(trusting.payloads()) == 300)
+    trusting.landing.close()
 
 
 def test_it_waits_for_a_broker_that_is_not_there_yet(
