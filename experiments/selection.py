@@ -213,7 +213,7 @@ def _too_short(picked: Selection, values: Floats, design: Design) -> dict[str, R
     after = np.where(asked, observed @ picked.after.T, limit).min(axis=1)
     short = np.minimum(before, after) < design.min_days
     rows = np.flatnonzero(short[: picked.n_treated])
-    if not len(rows):
+    if len(rows) in (0, picked.n_treated):  # without a treated room left, no better date will be asked
         rows = np.flatnonzero(short)
     return {
         picked.rooms[i]: Reason(
