@@ -1,0 +1,201 @@
+"""`temoin analyse` and `temoin plan` as somebody types them, on good files and on every wrong one."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from experiments import Measure, Protocol, analyse, compare
+from experiments.simulate import Scenario, panel
+from service.cli import analysis
+from service.cli.end import Ended
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+APP = typer.Typer()
+analysis.register(APP)
+
+
+def temoin(*args: object) -> tuple[int, str]:
+    """Exit code and all that was said, the ending sentence included."""
+    result = CliRunner().invoke(APP, [str(arg) for arg in args], env={"COLUMNS": "100"})
+    if isinstance(result.exception, Ended):
+        return result.exception.code, str(result.exception)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.output
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    data, design = panel(Scenario(effect=2.0, holes=0.05), seed=4)
+    data.to_csv(tmp_path / "panel.csv", index=False)
+    rows = [f"{room},{day}" for room, day in design.switch.items()] + ["room 08,"]
+    (tmp_path / "switch.csv").write_text("room,switch\n" + "\n".join(rows) + "\n")
+    return tmp_path / "panel.csv", tmp_path / "switch.csv"
+
+
+def test_json_has_the_estimate_s_numbers_to_the_last_digit(files):
+    code, said = temoin(
+        "analyse", files[0], "--switch", files[1], "--assignment", "lot", "--useful", 1.5, "--json"
+    )
+    document = json.loads(said)
+    data, design = panel(Scenario(effect=2.0, holes=0.05), seed=4)
+    expected = compare(data, design).to_dict()
+    assert code == 0
+    assert {
+        key: document[key] for key in ("effect", "se", "ci_low", "p_value", "p_randomised", "changes")
+    } == {key: expected[key] for key in ("effect", "se", "ci_low", "p_value", "p_randomised", "changes")}
+    assert (document["verdict"], document["grade"]) == ("generalise", "decision")
+    assert {"p_floor", "excluded", "leave_one_out", "effect_detrended", "n_treated", "reasons"} <= set(
+        document
+    )
+
+
+def test_without_json_there_is_a_sentence_a_table_and_a_dot_plot(files):
+    code, said = temoin("analyse", files[0], "--switch", files[1], "--locale", "fr")
+    assert code == 0
+    assert "salles réaménagées" in said
+    assert "tirage" in said
+    assert said.count("●") == 8 + 1  # a room each, and the key
+
+
+def test_with_a_protocol_the_answer_is_the_page_s(tmp_path):
+    data, design = panel(Scenario(effect=2.0, holes=0.05), seed=4)
+    both = pd.concat([data.assign(outcome="minutes"), data.assign(outcome="co2", value=data.value / 3)])
+    protocol = Protocol(
+        "slug",
+        "Title",
+        design,
+        min(data.day),
+        max(data.day),
+        (Measure("minutes", "primary", "higher", 1.5), Measure("co2", "guardrail", "lower", margin=5.0)),
+    )
+    both.to_csv(tmp_path / "both.csv", index=False)
+    (tmp_path / "protocol.json").write_text(protocol.to_json())
+    code, said = temoin("analyse", tmp_path / "both.csv", "--design", tmp_path / "protocol.json", "--json")
+    page = json.loads(json.dumps(analyse(both, protocol).to_dict()))
+    document = json.loads(said)
+    assert code == 0
+    assert {key: document[key] for key in page} == page
+
+
+def test_any_panel_will_do_with_years_and_other_names(tmp_path):
+    rng = np.random.default_rng(1)
+    rows = [(f"school {i}", year, rng.normal()) for i in range(9) for year in range(2000, 2024)]
+    pd.DataFrame(rows, columns=["school", "year", "score"]).to_csv(tmp_path / "p.csv", index=False)
+    (tmp_path / "s.csv").write_text("room,switch\nschool 1,2012\nschool 2,2013\n")
+    columns = ["--room", "school", "--day", "year", "--value", "score"]
+    code, said = temoin("analyse", tmp_path / "p.csv", "--switch", tmp_path / "s.csv", *columns, "--json")
+    assert code == 0
+    assert json.loads(said)["n_baseline"] == 7
+
+
+PANEL = "room,day,value\n" + "".join(f"{room},{day},{day % 3}\n" for room in "abcd" for day in range(24))
+SWITCH = "room,switch\na,12\nb,12\n"
+WRONG = {
+    "a room twice on a day": (
+        PANEL + "a,3,0\n",
+        SWITCH,
+        "line 98: room 'a' is there twice on 3 (first on line 5)",
+    ),
+    "an unknown room": (PANEL, "room,switch\nz,12\n", "room 'z' is not in panel.csv"),
+    "a switch after the end": (PANEL, "room,switch\na,99\n", "after the last day of panel.csv, 23"),
+    "no day before": (PANEL, "room,switch\na,0\n", "no day of panel.csv is before"),
+    "text in the value": (
+        PANEL.replace("b,5,2", "b,5,many"),
+        SWITCH,
+        "line 31: value is 'many', not a number",
+    ),
+    "decimal commas": (PANEL.replace("b,5,2", 'b,5,"2,5"'), SWITCH, "write decimals with a point"),
+    "an infinite value": (PANEL.replace("b,5,2", "b,5,inf"), SWITCH, "line 31: value is infinite"),
+    "one room only": ("room,day,value\na,1,2\na,2,3\n", "room,switch\na,2\n", "one room only"),
+    "no switch at all": (PANEL, "room,switch\na,\n", "nothing was changed"),
+    "a switch twice": (PANEL, SWITCH + "a,13\n", "line 4: room 'a' is there twice"),
+    "semicolons": (PANEL.replace(",", ";"), SWITCH, "separated by semicolons"),
+    "a missing column": (
+        PANEL.replace("value", "minutes", 1),
+        SWITCH,
+        "no column 'value'; there are room, day, minutes",
+    ),
+    "a French date": (
+        PANEL.replace("a,1,", "a,13/04/2026,", 1),
+        SWITCH,
+        "day is '13/04/2026'; write 2026-04-13",
+    ),
+    "dates and numbers": (PANEL + "a,2026-04-13,1\n", SWITCH, "some days are dates and some are numbers"),
+    "switch of another kind": (PANEL, "room,switch\na,2026-04-13\n", "is not of the kind of 0"),
+    "a ragged line": (PANEL + "a,77\n", SWITCH, "line 98: 2 values for 3 columns"),
+    "an empty file": ("", SWITCH, "the file is empty"),
+    "a header alone": ("room,day,value\n", SWITCH, "no line below the header"),
+    "a nameless room": (PANEL + ",3,1\n", SWITCH, "line 98: no room"),
+    "a switch that is no day": (PANEL, "room,switch\na,soon\n", "line 2: day is 'soon'"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_each_wrong_file_has_its_sentence_and_exit_3(case, tmp_path):
+    data, switch, words = WRONG[case]
+    (tmp_path / "panel.csv").write_text(data)
+    (tmp_path / "switch.csv").write_text(switch)
+    code, said = temoin("analyse", tmp_path / "panel.csv", "--switch", tmp_path / "switch.csv")
+    assert code == 3
+    assert words in said
+
+
+def test_a_binary_file_and_a_broken_protocol_are_rejected(files, tmp_path):
+    (tmp_path / "bytes.csv").write_bytes(b"\xff\xfe\x00room")
+    (tmp_path / "broken.json").write_text("{")
+    assert temoin("analyse", tmp_path / "bytes.csv", "--switch", files[1])[0] == 3
+    assert temoin("analyse", files[0], "--design", tmp_path / "broken.json")[0] == 3
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        [],
+        ["--switch", "{switch}", "--design", "{switch}"],
+        ["--switch", "nowhere.csv"],
+        ["--switch", "{switch}", "--better", "bigger"],
+        ["--switch", "{switch}", "--useful", "-3"],
+        ["--switch", "{switch}", "--alpha", "2"],
+        ["--design", "{switch}", "--min-days", "3"],
+    ],
+)
+def test_wrong_use_is_exit_2(files, args):
+    assert temoin("analyse", files[0], *[arg.format(switch=files[1]) for arg in args])[0] == 2
+
+
+def test_a_plan_says_what_can_be_detected():
+    code, said = temoin("plan", "--treated", 3, "--baseline", 5, "--sd", 12, "--useful", 15, "--json")
+    document = json.loads(said)
+    assert code == 0
+    assert document["grade"] == "decision"
+    assert document["mde80"] == pytest.approx(29.5, abs=0.05)
+    assert document["mde80_generalise"] == pytest.approx(34.3, abs=0.3)
+    assert temoin("plan", "--treated", 3, "--baseline", 5, "--sd", 12, "--locale", "fr")[0] == 0
+
+
+def test_a_plan_reads_its_spread_from_history(files):
+    code, said = temoin("plan", "--treated", 3, "--baseline", 5, "--history", files[0], "--json")
+    assert code == 0
+    assert json.loads(said)["sd_low"] < json.loads(said)["sd"]
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["--treated", "0", "--baseline", "5"],
+        ["--treated", "3"],
+        ["--treated", "3", "--baseline", "5", "--sd", "-1"],
+    ],
+)
+def test_a_plan_that_makes_no_sense_is_exit_2(args):
+    assert temoin("plan", *args)[0] == 2
