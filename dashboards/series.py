@@ -91,10 +91,10 @@ def daily(item: Daily, say: Language) -> Drawn | None:
         Tick(
             round(100 * (i + 0.5) / len(item.days), 2),
             say.short_day(day),
-            minor=day.isocalendar().week % 2 == 1,
+            minor=day.isocalendar().week % 4 != 0,
         )
         for i, (day, _) in enumerate(item.days)
-        if i == 0 or day.isocalendar().week != item.days[i - 1][0].isocalendar().week
+        if i and day.isocalendar().week != item.days[i - 1][0].isocalendar().week
     ]
     return Drawn(_marks("bar", points, scale.low, scale.high, round(width * 0.7, 1)), scale, tuple(ticks))
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from dashboards.language import LOCALES, Language, Locale, N_, language, plain, rich
+from dashboards.language import LOCALES, N_, Language, Locale, language, plain, rich
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -297,7 +297,7 @@ class Spoken:
         return self.say(message, amount=amount, label=self.label) + f", {interval}."
 
     def _answers(self, effect: float) -> str:
-        return self.say.number(50 + effect)
+        return _of_hundred(effect, self.say)
 
     def between(self, low: float, high: float) -> str:
         """`entre 20 et 49`, in sizes when both bounds are of one side."""
@@ -313,6 +313,11 @@ class Spoken:
         if low is None or high is None:
             return "–"
         return self.say("{low} à {high}", low=self.effect(low), high=self.effect(high))
+
+
+def _of_hundred(effect: float, say: Language) -> str:
+    """A difference in ridit points as answers of 100; an interval may reach beyond what can be."""
+    return say.number(min(100.0, max(0.0, 50 + effect)))
 
 
 # ---------------------------------------------------------------------------------------------- reasons
@@ -488,29 +493,29 @@ def _worth(result: Result, spoken: Spoken) -> str:
         return ""
     measure, estimate = result.primary.measure, result.primary.estimate
     if result.verdict == "cannot_conclude":
-        rooms = [
-            rooms_phrase(estimate.n_treated, say, treated=True),
-            rooms_phrase(estimate.n_baseline, say, treated=False),
-        ]
-        if estimate.effect is None:
-            return ""
-        return say(
-            "Avec {rooms}, **le hasard peut faire aussi bien {chance}.**",
-            rooms=say.listed(rooms),
-            chance=chance(estimate.p_floor, say),
-        )
+        return _as_good_by_chance(estimate, say)
     if measure.useful is None or estimate.effect is None:
         return ""
-    useful = spoken.amount(measure.useful)
     if holds(result, "harmful"):
         return say("**C’est le contraire de ce que l’on cherchait.**")
     if holds(result, "futile"):
-        return say(
-            "Même au mieux, c’est moins que le seuil utile fixé avant le début : {useful}.", useful=useful
-        )
-    if estimate.effect * measure.sign >= measure.useful:
-        return say("Le seuil utile fixé avant le début est de {useful}.", useful=useful)
-    return say("C’est moins que le seuil utile fixé avant le début : {useful}.", useful=useful)
+        message = N_("Même au mieux, c’est moins que le seuil utile fixé avant le début : {useful}.")
+    elif estimate.effect * measure.sign >= measure.useful:
+        message = N_("Le seuil utile fixé avant le début est de {useful}.")
+    else:
+        message = N_("C’est moins que le seuil utile fixé avant le début : {useful}.")
+    return say(message, useful=spoken.amount(measure.useful))
+
+
+def _as_good_by_chance(estimate: Estimate, say: Language) -> str:
+    if estimate.effect is None:
+        return ""
+    arms = [(estimate.n_treated, True), (estimate.n_baseline, False)]
+    return say(
+        "Avec {rooms}, **le hasard peut faire aussi bien {chance}.**",
+        rooms=say.listed([rooms_phrase(n, say, treated=treated) for n, treated in arms]),
+        chance=chance(estimate.p_floor, say),
+    )
 
 
 def _crossed(result: Result, say: Language) -> str:
@@ -581,7 +586,7 @@ def _voiced(item: MeasureResult, say: Language) -> str:
         finding = say(
             "{quoted}, {n} réponses sur 100 d’après dépassent une réponse d’avant",
             quoted=say.quoted(lower_first(spoken.label)),
-            n=say.number(50 + estimate.effect),
+            n=_of_hundred(estimate.effect, say),
         )
     else:
         finding = say(
@@ -613,7 +618,7 @@ def answers_phrase(item: MeasureResult, say: Language) -> str:
 
 def lower_first(text: str) -> str:
     """A label inside a sentence; `CO₂` stays as it is."""
-    return text if text[:2].isupper() else text[:1].lower() + text[1:]
+    return text if text[1:2].isupper() else text[:1].lower() + text[1:]
 
 
 @dataclass(frozen=True)
@@ -687,20 +692,30 @@ def _verdict_words(result: Result, say: Language) -> tuple[Tone, str, str]:
     )
 
 
+# what most stands in the way of « generalise », the weightiest first
+_LACKING: tuple[tuple[str, str], ...] = (
+    (
+        "indicative_only",
+        N_("Les signes sont bons, mais le nombre ou le choix des salles ne permet qu’une indication."),
+    ),
+    (
+        "voices_alone",
+        N_("Les réponses d’un formulaire ouvert à tous ne suffisent pas, seules, pour généraliser."),
+    ),
+    ("fragile", N_("Le résultat est fragile : il dépend trop de quelques salles.")),
+    (
+        "uncertain",
+        N_("L’effet peut être utile comme nul : il faut plus de salles, ou un changement plus net."),
+    ),
+    ("not_useful_yet", N_("L’effet existe, mais il est plus petit que ce qui avait été jugé utile.")),
+    ("guardrail_unclear", N_("L’effet est utile, mais on ne sait pas encore si rien n’est abîmé.")),
+    ("guardrail_not_estimable", N_("L’effet est utile, mais on ne sait pas encore si rien n’est abîmé.")),
+)
+
+
 def _adjust_text(result: Result, say: Language) -> str:
-    if holds(result, "indicative_only"):
-        return say("Les signes sont bons, mais le nombre ou le choix des salles ne permet qu’une indication.")
-    if holds(result, "voices_alone"):
-        return say("Les réponses d’un formulaire ouvert à tous ne suffisent pas, seules, pour généraliser.")
-    if result.fragile:
-        return say("Le résultat est fragile : il dépend trop de quelques salles.")
-    if holds(result, "uncertain"):
-        return say("L’effet peut être utile comme nul : il faut plus de salles, ou un changement plus net.")
-    if holds(result, "not_useful_yet"):
-        return say("L’effet existe, mais il est plus petit que ce qui avait été jugé utile.")
-    if holds(result, "guardrail_unclear", "guardrail_not_estimable"):
-        return say("L’effet est utile, mais on ne sait pas encore si rien n’est abîmé.")
-    return say("L’une des conditions n’est pas remplie.")
+    lacking = next((text for code, text in _LACKING if holds(result, code)), None)
+    return say(lacking or N_("L’une des conditions n’est pas remplie."))
 
 
 def checks(result: Result, say: Language) -> tuple[Check, ...]:

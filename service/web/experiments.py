@@ -73,7 +73,7 @@ def experiment_page(request: Request, slug: str, person: Annotated[Person, Depen
 
 
 def line(session: Session, experiment: Experiment, day: date) -> ExperimentLine:
-    """An experiment in a list; its effect from the frozen look, or from today's panel before that is taken."""
+    """An experiment in a list; its effect from the frozen look, or from today's panel until there is one."""
     status = experiments.status(experiment, day)
     starts, ends = experiment.starts, experiment.ends
     treated = sum(arm.switch is not None for arm in experiment.arms)
@@ -206,7 +206,7 @@ def _meanwhile(
     )
 
 
-# ---------------------------------------------------------------------------------------------------- coverage
+# ------------------------------------------------------------------------------------------ coverage
 
 
 def _coverage(
@@ -268,7 +268,7 @@ def _state(
     return "counted" if share >= protocol.min_coverage else "short"
 
 
-# ------------------------------------------------------------------------------------------------ voices, costs
+# ------------------------------------------------------------------------------------- voices, costs
 
 
 def _voices(
@@ -284,7 +284,7 @@ def _voices(
     given = answers.between(session, rooms, starts, ends)
     if len(given) < k:
         return Voices(len(given), k)
-    said = answers.remarks(session, rooms, switch or starts, ends)
+    said = list(dict.fromkeys(answers.remarks(session, rooms, switch or starts, ends)))
     return Voices(
         answers=len(given),
         k=k,

@@ -70,6 +70,10 @@ def room_key(request: Request, slug: str) -> str:
     return f"{KEY_ID}.{signed[:KEY_LENGTH]}"
 
 
+def _opens(request: Request, slug: str, key: str) -> bool:
+    return hmac.compare_digest(key.encode(), room_key(request, slug).encode())
+
+
 def form_url(request: Request, slug: str) -> str:
     """The address of a room's form, as its poster gives it."""
     base = request.app.state.settings.public_url or str(request.base_url)
@@ -81,7 +85,7 @@ def form_page(request: Request, slug: str, k: str = "") -> Response:
     """The empty form; nothing is written."""
     with request.app.state.registry.session() as session:
         room = rooms.room(session, slug)
-        if room is None or not hmac.compare_digest(k, room_key(request, slug)):
+        if room is None or not _opens(request, slug, k):
             return error(request, 404 if room is None else 403, "form_key")
         ask = _asked(session, room, now(request))
     return reply(request, FormPage(room.slug, room.name, _issued(request, slug), k, ask))
@@ -111,7 +115,7 @@ def _received(request: Request, slug: str, given: Mapping[str, str]) -> Response
     with request.app.state.registry.session() as session:
         room = rooms.room(session, slug)
         key = given.get("k", "")
-        if room is None or not hmac.compare_digest(key, room_key(request, slug)):
+        if room is None or not _opens(request, slug, key):
             return error(request, 404 if room is None else 403, "form_key")
         at = now(request)
         try:
@@ -121,7 +125,8 @@ def _received(request: Request, slug: str, given: Mapping[str, str]) -> Response
             answer = _answer(room, given, at)
         except AnswerRejected as rejected:
             page = FormPage(
-                room.slug, room.name, _issued(request, slug), key, _asked(session, room, at), rejected.problem,
+                room.slug, room.name, _issued(request, slug), key, _asked(session, room, at),
+                rejected.problem,
                 {name: value for name, value in given.items() if name in {*SCALES, *CHOICES, "remark"}},
             )  # fmt: skip
             return reply(request, page, 422)
@@ -186,7 +191,7 @@ def _long_empty(request: Request, session: Session, room: Room, at: datetime) ->
     return bool(len(seen)) and not bool((seen["value"] > 0).any())
 
 
-# ------------------------------------------------------------------------------------------------------- nonces
+# -------------------------------------------------------------------------------------------- nonces
 
 
 def _secret(request: Request) -> bytes:
@@ -198,7 +203,7 @@ def _serializer(request: Request) -> URLSafeSerializer:
 
 
 def _issued(request: Request, slug: str) -> str:
-    token = _serializer(request).dumps([slug, secrets.token_urlsafe(16), round(time.time(), 1)])
+    token = _serializer(request).dumps([slug, secrets.token_urlsafe(16), time.time()])
     return token if isinstance(token, str) else token.decode()
 
 

@@ -45,7 +45,7 @@ DAILY = ("time_utilisation", "meetings", "co2_occupied", "temperature_in_band")
 DAYS_SHOWN = 84
 MIN_COVERAGE = 0.7
 FRESH = timedelta(hours=2)
-SPANS = {"day": (timedelta(days=1), "15min"), "week": (timedelta(days=7), "1h")}
+SPANS = {"day": (timedelta(days=1), timedelta(minutes=15)), "week": (timedelta(days=7), timedelta(hours=1))}
 LONGEST_HOLD = timedelta(hours=2)
 
 
@@ -130,7 +130,7 @@ def _page(
     at, store = now(request), request.app.state.store
     placed = devices.placements_of(session, room.id)
     hidden = embargo.embargoes(session, at.date()).get(room.slug)
-    end = _end(placed, at, until)
+    end = _end(placed, at, until, SPANS[span][1])
     start = end - SPANS[span][0]
     private = room.capacity == 1
     current = {each.device_key for each in placed if each.end is None}
@@ -160,15 +160,16 @@ def _page(
     )
 
 
-def _end(placed: Sequence[Placement], at: datetime, until: date | None) -> datetime:
-    """The end of the stretch shown: the day asked for, else now, else the last time anything was heard."""
-    if until is not None:
-        return min(at, datetime.combine(until + timedelta(days=1), time(), at.tzinfo))
+def _end(placed: Sequence[Placement], at: datetime, until: date | None, step: timedelta) -> datetime:
+    """The end of the stretch: the day asked for, else now to a whole step, else when last heard of."""
     seen = [each.device.last_seen.astimezone(at.tzinfo) for each in placed if each.device.last_seen]
     heard = max(seen, default=at)
-    if at - heard < SPANS["day"][0]:
-        return at
-    return datetime.combine(heard.date() + timedelta(days=1), time(), at.tzinfo)
+    if until is None and at - heard >= SPANS["day"][0]:
+        until = heard.date()
+    whole = at + (step - timedelta(seconds=at.timestamp() % step.total_seconds()))
+    if until is None:
+        return whole
+    return min(whole, datetime.combine(until + timedelta(days=1), time(), at.tzinfo))
 
 
 def _device(placement: Placement, at: datetime) -> DeviceInRoom:
@@ -210,7 +211,7 @@ def _series(
     placed: Sequence[Placement],
     start: datetime,
     end: datetime,
-    step: str,
+    step: timedelta,
     *,
     private: bool,
 ) -> Iterable[Series]:
@@ -246,7 +247,7 @@ def _inside(found: pd.DataFrame, placed: Sequence[Placement]) -> pd.Series[bool]
     return inside
 
 
-def _bins(start: datetime, end: datetime, step: str) -> list[datetime]:
+def _bins(start: datetime, end: datetime, step: timedelta) -> list[datetime]:
     import pandas as pd  # noqa: PLC0415 - 150 ms that the form need not pay
 
     first = pd.Timestamp(start.astimezone(UTC)).floor(step)
@@ -254,7 +255,7 @@ def _bins(start: datetime, end: datetime, step: str) -> list[datetime]:
     return [at.to_pydatetime().astimezone(start.tzinfo) for at in times]
 
 
-def _binned(rows: pd.DataFrame, bins: list[datetime], step: str) -> pd.Series[float]:
+def _binned(rows: pd.DataFrame, bins: list[datetime], step: timedelta) -> pd.Series[float]:
     """Means by bin; a bin without a reading takes the last one while that still holds, else it is a gap."""
     import pandas as pd  # noqa: PLC0415 - see _bins
 

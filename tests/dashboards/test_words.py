@@ -1,4 +1,4 @@
-"""Every sentence is in both languages, every reason and outcome has its words, numbers follow their language."""
+"""Every sentence is in both languages, every reason and outcome has its words."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ ROOT = Path(dashboards.__file__).parent
 MARKS = {"_": None, "N_": None, "plural": (1, 2), "say": None}
 FIELD = re.compile(r"\{(\w+)\}")
 NUMBERS: dict[str, Any] = {
-    "outcome": "co2_occupied", "partner": "loire", "rooms": ["loire", "erdre"], "grade": "decision", "share": 0.1,
-    "probability": 0.5, "p_value": 0.04, "p_randomised": 0.2, "p_floor": 0.1, "alpha": 0.05,
+    "outcome": "co2_occupied", "partner": "loire", "rooms": ["loire", "erdre"], "grade": "decision",
+    "share": 0.1, "probability": 0.5, "p_value": 0.04, "p_randomised": 0.2, "p_floor": 0.1, "alpha": 0.05,
 }  # fmt: skip
 
 

@@ -87,7 +87,6 @@ def _experiment(
         "measures": [
             Measure(outcome="occupied_minutes", role="primary", better="higher", useful=15.0),
             Measure(outcome="co2_occupied", role="guardrail", better="lower", margin=150.0, position=1),
-            Measure(outcome="discomfort", role="guardrail", better="lower", margin=40.0, position=2),
             Measure(outcome="helped", role="secondary", better="higher", position=3),
         ],
         "costs": [Cost(kind="actual", label="Tables", euros=6240.0, hours=12.0), Cost(kind="planned", label="Tables", euros=6000.0)],
@@ -110,7 +109,9 @@ def declare(session: Session) -> None:
     session.add_all(rooms)
     starts, switch, ends = monday(14), monday(10), monday(5) - timedelta(days=1)
     done = _experiment("tables", rooms[:8], 3, starts, switch, ends)
+    aches = Measure(outcome="discomfort", role="guardrail", better="lower", margin=8.0, position=2)
     running = _experiment("ecrans", rooms[8:12], 2, monday(7), SWITCHED, TODAY + timedelta(days=14))
+    running.measures.append(aches)
     planned = _experiment(
         "assises",
         rooms[:8],
@@ -165,7 +166,7 @@ def _answers(rooms: list[Room]) -> Iterator[Answer]:
         for i, room in enumerate(rooms):
             better = i < 3 and day >= monday(10)
             yield Answer(
-                room_id=room.id, day=day, hour=10, satisfaction=4 + better + (n + i) % 2, helped=3 + 2 * better + (n + i) % 2,
+                room_id=room.id, day=day, hour=10, satisfaction=4 + better + (n + i) % 2, helped=3 + better + (5 * n + 3 * i) % 4 // 2 + (n * n + i) % 3,
                 temperature=("cooler", "same", "warmer")[(n + i) % 3], discomfort=("none", "none", "slight")[n % 3],
                 remark="La prise est trop loin." if n % 9 == 0 else None,
             )  # fmt: skip
