@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 from sqlalchemy import or_, update
+from sqlalchemy.exc import SQLAlchemyError
 
+from experiments.reason import ExperimentError
 from sensors.reading import SensorError
 from service import outcomes, results
 from service.registry import answers, experiments, users
@@ -54,18 +56,19 @@ class Jobs:
 
     def run(self, stop: threading.Event) -> None:
         """Pass after pass until `stop`; a store or registry that fails is tried again at the next pass."""
+        while not stop.is_set():
+            done = self._try(stop)
+            stop.wait(0 if done is not None and done.more else EVERY)
         try:
-            while not stop.is_set():
-                done = self._try(stop)
-                stop.wait(0 if done is not None and done.more else EVERY)
-        finally:
             self.release()
+        except SQLAlchemyError as error:
+            log.warning("the lease was not given back; it runs out by itself", error=str(error))
 
     def _try(self, stop: threading.Event) -> Pass | None:
         try:
             return self.once(datetime.now(UTC), stop)
-        except SensorError as error:
-            log.warning("the store cannot be read; tried again", error=str(error))
+        except (SensorError, SQLAlchemyError) as error:
+            log.warning("store or registry cannot be used; tried again", error=str(error))
             return None
 
     def once(self, now: datetime, stop: threading.Event | None = None) -> Pass:
@@ -74,6 +77,8 @@ class Jobs:
             return Pass(held=False)
         today = now.astimezone(self._settings.zone).date()
         settled = len(self._store.settle(now.astimezone(UTC).date()))
+        with self._registry.session() as session:
+            outcomes.mark_unheard(session, self._settings.zone, now)
         computed = 0
         for _day in outcomes.compute_stale(self._registry, self._store, self._settings.zone, now):
             computed += 1
@@ -88,7 +93,11 @@ class Jobs:
         with self._registry.session() as session:
             for experiment in experiments.everything(session):
                 for take in (results.take_interim, results.take_look):
-                    look = take(session, experiment, now, today)
+                    try:
+                        look = take(session, experiment, now, today)
+                    except ExperimentError as error:  # the others' looks are due all the same
+                        log.warning("look not taken", experiment=experiment.slug, error=str(error))
+                        continue
                     if look is not None:
                         taken += 1
                         log.info("look taken", experiment=experiment.slug, kind=look.kind, sha256=look.sha256)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import structlog
 
 from experiments.panel import LOOK_BACK, day_bounds, outcomes_of_day
-from service.registry import outcomes, rooms
+from service.registry import devices, outcomes, rooms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from service.registry import Registry
 
 METRICS = ("people", "presence", "motion", "co2", "temperature", "sound")
+UNHEARD = timedelta(days=31)  # how far back a day without a single reading is looked for
 log = structlog.get_logger("temoin.outcomes")
 
 
@@ -31,6 +33,19 @@ def compute_day(session: Session, store: ReadingStore, day: date, zone: ZoneInfo
     readings = store.read(start - LOOK_BACK, end, devices, METRICS)
     opened = rooms.open_rooms(session, day)
     outcomes.replace_day(session, day, outcomes_of_day(readings, placed, opened, day, zone))
+
+
+def mark_unheard(session: Session, zone: ZoneInfo, now: datetime) -> None:
+    """Mark the days of the last month on which rooms were open, devices placed and nothing was heard.
+
+    A reading marks its day; a day without any is not missing from the strips, it is unobserved.
+    """
+    today = now.astimezone(zone).date()
+    first, last = today - UNHEARD, today - timedelta(days=1)
+    known = outcomes.days(session, first, last) | {day for day, _ in outcomes.stale_days(session, today)}
+    unheard = rooms.open_days(session, first, last) - known
+    placed = [day for day in sorted(unheard) if rooms.placed_between(session, *day_bounds(day, zone))]
+    devices.mark_stale(session, placed, now)
 
 
 def compute_stale(

@@ -60,6 +60,12 @@ def between(
     return frame.astype({"value": "float64", "coverage": "float64"})
 
 
+def days(session: Session, first: date, last: date) -> set[date]:
+    """Days of [first, last] that have outcomes."""
+    query = select(Outcome.day).where(Outcome.day >= first, Outcome.day <= last).distinct()
+    return set(session.scalars(query))
+
+
 def stale_days(session: Session, before: date) -> list[tuple[date, datetime]]:
     """Days before `before` that wait to be computed, oldest first, with the time of their mark."""
     query = select(StaleDay.day, StaleDay.marked_at).where(StaleDay.day < before).order_by(StaleDay.day)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import or_, select
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import joinedload, selectinload
 
 from experiments.panel import OpenRoom, Placed
 from service.registry.tables import Closure, Placement, Room, Site
@@ -38,6 +39,18 @@ def open_rooms(session: Session, day: date) -> list[OpenRoom]:
         for each in rooms
         if str(day.isoweekday()) in each.site.weekdays and each.site_id not in closed
     ]
+
+
+def open_days(session: Session, first: date, last: date) -> set[date]:
+    """Days of [first, last] on which a site with rooms is open."""
+    query = select(Site).where(Site.rooms.any()).options(selectinload(Site.closures))
+    closed_on = [(site.weekdays, {each.day for each in site.closures}) for site in session.scalars(query)]
+    span = (first + timedelta(days=n) for n in range((last - first).days + 1))
+    return {
+        day
+        for day in span
+        if any(str(day.isoweekday()) in weekdays and day not in closed for weekdays, closed in closed_on)
+    }
 
 
 def placed_between(

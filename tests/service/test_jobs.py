@@ -7,9 +7,10 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
 from sensors.reading import Reading
-from service.jobs import Jobs, months_before
+from service.jobs import Jobs, Pass, months_before
 from service.registry.tables import (
     Answer,
     Device,
@@ -36,7 +37,7 @@ def people(hour, count):
 @pytest.fixture
 def house(registry):
     """One room with a camera, its day marked."""
-    seen = datetime(2026, 3, 1, tzinfo=UTC)
+    seen = datetime(2026, 3, 2, 23, tzinfo=UTC)  # midnight in Paris
     with registry.session() as session:
         room = Room(slug="loire", name="Loire", site=Site(slug="m", name="Mairie"), capacity=8)
         camera = Device(key=CAMERA, gateway="g", first_seen=seen, last_seen=seen)
@@ -126,6 +127,36 @@ def test_a_closed_day_leaves_no_outcome(jobs, house):
         session.scalar(select(Site)).weekdays = "1"  # the 3rd is a Tuesday
     assert jobs.once(NEXT_NIGHT).computed == 1
     assert computed(house) == {}
+
+
+def test_a_day_on_which_nothing_was_heard_is_unobserved_and_not_missing(jobs, house):
+    """The 4th, without one reading, that nobody marked; the 7th is a Saturday."""
+    jobs.once(datetime(2026, 3, 8, 9, tzinfo=UTC))
+    with house.session() as session:
+        coverage = dict(
+            session.execute(
+                select(Outcome.day, Outcome.coverage).where(Outcome.outcome == "occupied_minutes")
+            ).all()
+        )
+    assert sorted(day.day for day in coverage) == [3, 4, 5, 6]
+    assert coverage[date(2026, 3, 4)] == 0
+    assert jobs.once(datetime(2026, 3, 8, 9, 1, tzinfo=UTC)).computed == 0
+
+
+def test_a_registry_that_does_not_answer_is_tried_again(jobs, monkeypatch):
+    stop, passes = threading.Event(), []
+
+    def once(_now, _stop):
+        passes.append(1)
+        if len(passes) == 1:
+            raise OperationalError("SELECT 1", {}, Exception("database is locked"))
+        stop.set()
+        return Pass(held=True)
+
+    monkeypatch.setattr(jobs, "once", once)
+    monkeypatch.setattr("service.jobs.EVERY", 0.01)
+    jobs.run(stop)
+    assert len(passes) == 2
 
 
 def test_what_must_go_goes(jobs, house):
