@@ -38,10 +38,13 @@ def compute_day(session: Session, store: ReadingStore, day: date, zone: ZoneInfo
 def mark_unheard(session: Session, zone: ZoneInfo, now: datetime) -> None:
     """Mark the days of the last month on which rooms were open, devices placed and nothing was heard.
 
-    A reading marks its day; a day without any is not missing from the strips, it is unobserved.
+    A reading marks its day; a day without any is not missing from the strips, it is unobserved. An
+    installation that was silent all that while, or only has a history, is left alone.
     """
     today = now.astimezone(zone).date()
     first, last = today - UNHEARD, today - timedelta(days=1)
+    if not devices.heard_since(session, now - UNHEARD):
+        return
     known = outcomes.days(session, first, last) | {day for day, _ in outcomes.stale_days(session, today)}
     unheard = rooms.open_days(session, first, last) - known
     placed = [day for day in sorted(unheard) if rooms.placed_between(session, *day_bounds(day, zone))]

@@ -58,6 +58,11 @@ def everything(session: Session) -> Sequence[Device]:
     return session.scalars(select(Device).order_by(Device.key)).all()
 
 
+def heard_since(session: Session, since: datetime) -> bool:
+    """Whether anything at all was heard since then."""
+    return session.scalar(select(Device.key).where(Device.last_seen >= since).limit(1)) is not None
+
+
 def placed_now(session: Session, now: datetime) -> Sequence[Placement]:
     """Placements that hold now, with their device and room."""
     query = (
