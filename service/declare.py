@@ -246,7 +246,8 @@ class _Devices(_Part):
             room = self.room(entry.room, (*place, "placements", i, "room"))
             if room is not None:
                 wanted[entry.room, self._utc(entry.start), self._utc(entry.end)] = room
-        self._in_turn(entries, place)
+        if not self._in_turn(entries, place):
+            return []
         present = {(each.room.slug, each.start, each.end): each for each in device.placements}
         told = []
         for slug, start, end in sorted(present.keys() - wanted.keys(), key=lambda each: each[1]):
@@ -259,13 +260,15 @@ class _Devices(_Part):
         self.stale_while_measured((device, start, end) for _, start, end in present.keys() ^ wanted.keys())
         return told
 
-    def _in_turn(self, entries: Sequence[PlacementEntry], place: Place) -> None:
-        """A placement ends after it starts, and before the device is somewhere else."""
+    def _in_turn(self, entries: Sequence[PlacementEntry], place: Place) -> bool:
+        """Whether each placement ends after it starts, and before the device is somewhere else."""
+        right = True
         spans = []
         for i, entry in enumerate(entries):
             start, end = self._utc(entry.start), self._utc(entry.end)
             if end is not None and end <= start:
                 self.declaration.mistake((*place, "placements", i), f"ends {entry.end}, before it starts")
+                right = False
             spans.append((start, end, i))
         spans.sort(key=lambda span: span[0])
         for (_, end, _), (start, _, i) in pairwise(spans):
@@ -274,6 +277,8 @@ class _Devices(_Part):
                     (*place, "placements", i),
                     "begins while the device is still placed elsewhere: give that an end",
                 )
+                right = False
+        return right
 
     def _utc(self, moment: Any) -> Any:  # noqa: ANN401 - a datetime or None, and the same kind back
         if moment is None:

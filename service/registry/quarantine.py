@@ -37,7 +37,7 @@ def waiting_by_code(session: Session) -> list[tuple[str, int]]:
         .group_by(QuarantineEntry.code)
         .order_by(count.desc(), QuarantineEntry.code)
     )
-    return [(code, n) for code, n in session.execute(query).tuples()]
+    return [(code, n) for code, n in session.execute(query)]
 
 
 def recent(
