@@ -351,6 +351,7 @@ def experiments() -> dict[str, ExperimentPage]:
             protocol=replace(PROTOCOL, measures=(replace(PRIMARY, useful=None), CO2, NOISE, ACHES, HELPED, SEATS))),
         "voice-primary": page(result("adjust", around(8, 4.6, 50), primary=MeasureResult(replace(HELPED, role="primary", useful=5), around(8, 4.6, 50), voices=ANSWERS),
             secondaries=(MeasureResult(replace(PRIMARY, role="secondary", useful=None), GOOD, p_holm=0.002),), reasons=(Reason("voices_alone"),))),
+        "interim": page(replace(best, status="running", look="interim", alpha=0.005), status="running", voices=None),
         "later-data": page(best, later=result("adjust", WEAK)),
         "decided": page(replace(best, status="decided"), status="decided", decision=decided),
         "free": ExperimentPage("coin-calme", "Un coin calme au troisième étage", "ended", STARTS, ENDS, (RoomInTrial("sanitat", "Sanitat", SWITCH, 4),),

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 PAGES = [
     "/", "/experiments", "/experiments/tables", "/experiments/ecrans", "/experiments/assises",
-    "/experiments/coin", "/experiments/cloisons", "/experiments/debout", "/rooms", "/rooms/loire", "/rooms/loire?span=week",
+    "/experiments/coin", "/experiments/cloisons", "/experiments/debout", "/rooms", "/rooms/loire",
+    "/rooms/loire?span=week",
     "/rooms/divatte", "/rooms/brivet", "/rooms/loire/poster", "/quarantine", "/method", "/accessibilite",
 ]  # fmt: skip
 
