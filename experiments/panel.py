@@ -31,6 +31,7 @@ PIR_HOLD = 15  # minutes: seated people are still
 CO2_RISE = 100.0  # ppm over the day's base: somebody is there (an estimate)
 BASE_PERCENTILE = 5
 OCCUPANCY = ("people", "presence", "motion", "co2")  # counters before presence before CO2
+ENOUGH = 0.7  # share of the opening hours a kind of sensor must know to be preferred
 
 
 @dataclass(frozen=True)
@@ -218,7 +219,7 @@ def _opening(day: date, zone: ZoneInfo, opens: int, closes: int) -> slice:
 
 def _signals(held: Mapping[str, list[Floats]], day: date, opening: slice, capacity: int | None) -> Signals:
     length = opening.stop - opening.start
-    occupied, kind = _occupied(held)
+    occupied, kind = _occupied(held, opening)
     nothing = np.full(length, np.nan)
 
     def median(metric: str) -> Floats:
@@ -236,12 +237,20 @@ def _signals(held: Mapping[str, list[Floats]], day: date, opening: slice, capaci
     )
 
 
-def _occupied(held: Mapping[str, list[Floats]]) -> tuple[Floats | None, str | None]:
-    """Occupancy by the best kind of sensor that reported that day; kinds are not mixed within a day."""
-    kind = next((metric for metric in OCCUPANCY if metric in held), None)
-    if kind is None:
+def _occupied(held: Mapping[str, list[Floats]], opening: slice) -> tuple[Floats | None, str | None]:
+    """Occupancy by the best kind of sensor that knows enough of the day, else by the one that knows most.
+
+    Kinds are not mixed within a day: a camera plugged in at four does not cost a day that a detector saw.
+    """
+    signals = {metric: _median(held[metric]) for metric in OCCUPANCY if metric in held}
+    if not signals:
         return None, None
-    signal = _median(held[kind])
+    minutes = {metric: np.count_nonzero(np.isfinite(signal[opening])) for metric, signal in signals.items()}
+    enough = ENOUGH * (opening.stop - opening.start)
+    kind = next(
+        (metric for metric in signals if minutes[metric] >= enough), max(minutes, key=minutes.__getitem__)
+    )
+    signal = signals[kind]
     known = np.isfinite(signal)
     if not known.any():
         return signal, kind

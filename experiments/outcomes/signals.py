@@ -37,7 +37,8 @@ class Signals:
     @property
     def in_use(self) -> Bools:
         """Minutes known to be occupied."""
-        return self.occupied == 1
+        used: Bools = self.occupied == 1
+        return used
 
     def coverage(self, *signals: Floats) -> float:
         """Share of the opening minutes in which all these signals are known."""

@@ -84,6 +84,31 @@ def test_counters_come_before_presence_and_presence_before_co2():
     assert day_of(readings, three[2:])["loire", "occupied_minutes"][0] == pytest.approx(180)
 
 
+def test_a_counter_that_knows_little_of_the_day_does_not_cost_it():
+    """The camera is plugged in at 16:00; the detector saw the whole day and a meeting of an hour."""
+    readings = pd.concat(
+        [
+            series("g/cam", "people", *every(5, lambda _h: 2, start=16.0)),
+            series("g/pir", "presence", *every(5, lambda h: float(9 <= h < 10))),
+        ]
+    )
+    value, coverage = day_of(readings, [placed("g/cam"), placed("g/pir")])["loire", "occupied_minutes"]
+    assert coverage == 1.0
+    assert value == pytest.approx(75, abs=5)  # and what the detector's hold adds
+
+
+def test_of_kinds_that_all_know_little_the_one_that_knows_most_speaks():
+    readings = pd.concat(
+        [
+            series("g/cam", "people", *every(5, lambda _h: 2, start=16.0)),
+            series("g/pir", "presence", *every(5, lambda _h: 0, start=13.0)),
+        ]
+    )
+    value, coverage = day_of(readings, [placed("g/cam"), placed("g/pir")])["loire", "occupied_minutes"]
+    assert coverage == pytest.approx(0.5)
+    assert value == 0
+
+
 def test_two_counters_of_one_room_give_their_median():
     readings = pd.concat(
         [
