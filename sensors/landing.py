@@ -33,7 +33,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 NO_LIMIT = -1  # SQLite's way to say it
 RETAINED = 4  # in `flags`, above the two bits of the QoS
-PACKED = Struct("<QIQBI")  # id, topic, received, flags, length of the payload that follows
+MID = 8  # and above that, the 16 bits of the broker's number
+PACKED = Struct("<QIQII")  # id, topic, received, flags, length of the payload that follows
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS topics (id INTEGER PRIMARY KEY, topic TEXT NOT NULL UNIQUE);
@@ -117,7 +118,7 @@ class Landing:
                     (
                         self._ids.get(message.topic) or self._enter(connection, message.topic),
                         (message.received_at - EPOCH) // MICROSECOND,
-                        message.qos | RETAINED if message.retained else message.qos,
+                        message.qos + RETAINED * message.retained + MID * message.mid,
                         message.payload,
                     )
                     for message in messages
@@ -222,7 +223,8 @@ class Landing:
             payload=payload,
             received_at=EPOCH + timedelta(microseconds=received),
             qos=flags % RETAINED,
-            retained=flags >= RETAINED,
+            retained=bool(flags & RETAINED),
+            mid=flags // MID,
         )
 
     def _rows(self, connection: sqlite3.Connection, position: int, limit: int) -> Iterator[Row]:

@@ -40,8 +40,9 @@ class Reading(NamedTuple):  # a third of the time a frozen dataclass takes, and 
 class Message:
     """What a gateway sent, as it came: nothing is decoded, nothing is lost.
 
-    `received_at` is aware UTC; `qos` is the one it was delivered with (0 promises nothing), and
-    `retained` says that the broker had kept it for whoever subscribes later.
+    `received_at` is aware UTC; `qos` is the one it was delivered with (0 promises nothing), `retained`
+    says that the broker had kept it for whoever subscribes later, and `mid` is the number under which the
+    broker sends it until it is acknowledged (0: none), by which one that comes again is told from its twin.
     """
 
     topic: str
@@ -49,6 +50,7 @@ class Message:
     received_at: datetime
     qos: int = 1
     retained: bool = False
+    mid: int = 0
 
 
 class SensorError(Exception):

@@ -114,7 +114,7 @@ class Receiver:
         self._protocol = V5 if config.protocol == "5" else V311
         self._waiting: list[Arrival] = []
         self._waiting_bytes = 0
-        self._doubtful: Counter[tuple[str, bytes]] = Counter()
+        self._doubtful: Counter[tuple[int, str, bytes]] = Counter()
         self._told_broker: deque[tuple[float, int]] = deque()  # when, last id acknowledged
         self._acknowledged = 0  # the last id of which the broker surely knows
         self._full_until = 0.0
@@ -141,7 +141,7 @@ class Receiver:
         try:
             # what the broker may send again although it is here; each is recognised once
             self._told_broker.clear()
-            self._doubtful = Counter((each.topic, each.payload) for each in self._landing.doubtful())
+            self._doubtful = Counter(map(_identity, self._landing.doubtful()))
         except LandingError as error:
             self._warn(str(error))
             return
@@ -275,14 +275,14 @@ class Receiver:
         self._waiting.clear()
         self._waiting_bytes = 0
 
-    def _fresh(self, clock: float) -> tuple[list[Message], Counter[tuple[str, bytes]]]:
+    def _fresh(self, clock: float) -> tuple[list[Message], Counter[tuple[int, str, bytes]]]:
         """What waits, without what is here already and the broker sends again; and that, counted."""
         fresh: list[Message] = []
-        again: Counter[tuple[str, bytes]] = Counter()
+        again: Counter[tuple[int, str, bytes]] = Counter()
         for each in self._waiting:
             message = _message(each, clock)
             if each.again:
-                known = (message.topic, message.payload)
+                known = _identity(message)
                 if self._doubtful[known] > again[known]:
                     again[known] += 1
                     continue
@@ -420,7 +420,12 @@ def _status_before(path: Path) -> ReceiverStatus:
 def _message(each: Arrival, clock: float) -> Message:
     """`clock` turns the monotonic time of arrival into the time of day."""
     arrived = datetime.fromtimestamp(each.at + clock, UTC)
-    return Message(each.topic, each.payload, arrived, each.qos, each.retained)
+    return Message(each.topic, each.payload, arrived, each.qos, each.retained, each.mid)
+
+
+def _identity(message: Message) -> tuple[int, str, bytes]:
+    """What a message sent again has in common with the first time, and with no other in flight."""
+    return message.mid, message.topic, message.payload
 
 
 def _now() -> str:

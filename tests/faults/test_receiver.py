@@ -7,12 +7,14 @@ import socket
 import subprocess
 import threading
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 from paho.mqtt.publish import multiple
 
 from sensors.landing import Landing
+from sensors.reading import Message
 from sensors.receive import Receiver, ReceiverConfig, read_status
 
 if TYPE_CHECKING:
@@ -162,6 +164,37 @@ def test_a_broker_that_speaks_mqtt_5_only_is_met_in_mqtt_5(tmp_path: Path, event
     broker.stop()
     receiving.landing.close()
     assert broker.versions_asked == [4, 5]
+
+
+class Repeating(Reluctant):
+    """Kept the session, and sends again, under their numbers, two messages that are alike."""
+
+    def _answer(self, client: socket.socket) -> None:
+        client.recv(1000)
+        client.sendall(bytes([0x20, 2, 1, 0]))
+        number = client.recv(1000)[2:4]
+        client.sendall(bytes([0x90, 3, *number, 1]))
+        for mid in (7, 8):
+            client.sendall(bytes([0x3A, 14, 0, 8]) + b"temoin/a" + bytes([0, mid]) + b"on")
+        with suppress(OSError):
+            self.acknowledged = client.recv(8, socket.MSG_WAITALL)
+
+    acknowledged = b""
+
+
+def test_of_messages_alike_only_the_one_that_has_landed_is_taken_for_sent_again(
+    tmp_path: Path, eventually: Callable[..., None]
+):
+    broker = Repeating(4)
+    receiving = Receiving(tmp_path, broker.url)
+    # 6 had its acknowledgement just before the connection broke, 7 had not, 8 never came
+    receiving.landing.append([Message("temoin/a", b"on", datetime.now(UTC), mid=mid) for mid in (6, 7)])
+    with receiving.running():
+        eventually(lambda: broker.acknowledged)
+        assert broker.acknowledged == bytes([0x40, 2, 0, 7, 0x40, 2, 0, 8])
+        assert [message.mid for _, message in receiving.landing.after(0, 9)] == [6, 7, 8]
+    broker.stop()
+    receiving.landing.close()
 
 
 def test_topics_that_are_no_filters_are_named(

@@ -32,7 +32,9 @@ def landing(tmp_path: Path) -> Iterator[Landing]:
 
 def messages(start: int, count: int, received_at: datetime = NOON) -> list[Message]:
     return [
-        Message(f"temoin/nord/{n % 7}", b'{"seq": %d}' % n, received_at, qos=n % 3, retained=n % 2 == 1)
+        Message(
+            f"temoin/nord/{n % 7}", b'{"seq": %d}' % n, received_at, n % 3, n % 2 == 1, mid=n * 29 % 65_536
+        )
         for n in range(start, start + count)
     ]
 
