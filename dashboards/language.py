@@ -130,9 +130,8 @@ class Language:
         return value.strftime("%d/%m") if self.french else self._dated(value, "d MMM")
 
     def days(self, start: date, end: date) -> str:
-        """`2 mars – 29 mai`, the years said when they differ."""
-        year = start.year != end.year
-        return f"{self.day(start, year=year)} – {self.day(end, year=year)}"
+        """`2 mars – 29 mai 2026`, both years said when they differ."""
+        return f"{self.day(start, year=start.year != end.year)} – {self.day(end, year=True)}"
 
     def weekday(self, value: date) -> str:
         """`lun. 4` or `Mon 4`: for axes."""
@@ -147,8 +146,8 @@ class Language:
         return f"{value.hour}{NARROW}h{NARROW}{value.minute:02d}" if self.french else f"{value:%H:%M}"
 
     def moment(self, value: datetime) -> str:
-        """`2 mars à 16 h 12`."""
-        return self(N_("{day} à {clock}"), day=self.day(value), clock=self.clock(value))
+        """`2 mars 2026 à 16 h 12`."""
+        return self(N_("{day} à {clock}"), day=self.day(value, year=True), clock=self.clock(value))
 
     def _dated(self, value: date, form: str) -> str:
         from babel.dates import format_date  # noqa: PLC0415 - 15 ms that a form in a corridor need not pay

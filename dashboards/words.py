@@ -819,7 +819,13 @@ METRICS: dict[str, str] = {
     "rssi": N_("Signal (RSSI)"),
     "snr": N_("Signal (SNR)"),
 }
-UNITS: dict[str, str] = {"people": N_("pers."), "triggers": "", "count": "", "": ""}
+UNITS: dict[str, str] = {
+    "people": N_("pers."),
+    "0/1": N_("part du temps"),
+    "triggers": "",
+    "count": "",
+    "": "",
+}
 ASSIGNMENTS: dict[str, str] = {
     "lot": N_("tirage au sort"),
     "reasoned": N_("choix raisonné, sans regarder les résultats passés"),

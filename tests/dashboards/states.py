@@ -347,6 +347,8 @@ def experiments() -> dict[str, ExperimentPage]:
         "not-estimable": page(result("cannot_conclude", nothing(Reason("no_treated"), excluded={"loire": Reason("too_few_days", {"before": 29, "after": 4, "needed": 10})}),
             grade="none", secondaries=(), guardrails=(), reasons=(Reason("not_estimable"), Reason("no_treated")),
             way_out=(Reason("more_days", {"rooms": ["loire"], "days": 6, "grade": "indicative"}),)), voices=Voices(3, 5)),
+        "guardrail-not-estimable": page(result("adjust", GOOD, guardrails=(MeasureResult(CO2, nothing(Reason("no_treated")), "not_estimable"), *others),
+            reasons=(Reason("guardrail_not_estimable", {"outcome": "co2_occupied"}),))),
         "no-threshold": page(result(None, GOOD, primary=MeasureResult(replace(PRIMARY, useful=None), GOOD), reasons=(Reason("no_threshold"),)),
             protocol=replace(PROTOCOL, measures=(replace(PRIMARY, useful=None), CO2, NOISE, ACHES, HELPED, SEATS))),
         "voice-primary": page(result("adjust", around(8, 4.6, 50), primary=MeasureResult(replace(HELPED, role="primary", useful=5), around(8, 4.6, 50), voices=ANSWERS),
