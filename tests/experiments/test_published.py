@@ -43,7 +43,7 @@ def changes(treated: list[float], baseline: list[float]) -> tuple[pd.DataFrame, 
 
 
 def test_california_proposition_99_is_lee_and_wooldridge_s(california):
-    """Lee & Wooldridge (2025), SSRN 5325686, sec. 6: log packs, procedure 2.1, N − 2 = 37 df."""
+    """Lee & Wooldridge (2025), SSRN 5325686, California smoking: log packs, procedure 2.1, 37 df."""
     assert f"{california.effect:.3f}" == "-0.422"
     assert f"{california.se:.3f}" == "0.121"
     assert f"{california.t:.2f}" == "-3.49"
@@ -51,13 +51,13 @@ def test_california_proposition_99_is_lee_and_wooldridge_s(california):
 
 
 def test_california_is_the_most_extreme_of_39_states(california):
-    """The same section: randomisation inference gives 1 in 39."""
+    """The same example: randomisation inference gives 1 in 39."""
     assert california.p_randomised == pytest.approx(1 / 39, abs=1e-15)
     assert (california.extreme, california.draws) == (1, 39)
 
 
 def test_california_without_its_trend_is_half_the_effect(california):
-    """The same section, procedure 3.1 (unit-specific linear trends): −0.227."""
+    """The same example, procedure 3.1 (unit-specific linear trends): −0.227."""
     assert f"{california.effect_detrended:.3f}" == "-0.227"
 
 
@@ -90,7 +90,7 @@ def test_student_s_sleep_as_pairs():
 
 
 def test_fisher_s_t_of_student_s_sleep():
-    """Fisher (1925), Statistical Methods for Research Workers, §24: paired t = 4.06, 9 df."""
+    """Fisher (1925), Statistical Methods for Research Workers, §24, ex. 19: paired t = 4.06, 9 df."""
     panel, one, other = changes(HYOSCINE, HYOSCYAMINE)
     pairs = tuple(zip(one, other, strict=True))
     estimate = compare(panel, Design(dict.fromkeys(one, 1), tuple(other), min_days=1, pairs=pairs))
@@ -98,7 +98,7 @@ def test_fisher_s_t_of_student_s_sleep():
 
 
 def test_fisher_s_t_of_sleep_as_two_groups():
-    """Fisher (1925), §24.1, ex. 20: as independent groups t = 1.861, 18 df, P between .1 and .05."""
+    """Fisher (1925), §24, ex. 20: as independent groups t = 1.861, 18 df, P between .1 and .05."""
     panel, one, other = changes(HYOSCINE, HYOSCYAMINE)
     estimate = compare(panel, Design(dict.fromkeys(one, 1), tuple(other), min_days=1))
     assert (f"{estimate.t:.3f}", estimate.df) == ("1.861", 18)
