@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ FAILED, WRONG_USE, REJECTED_INPUT = 1, 2, 3
 
 
 class Ended(Exception):  # noqa: N818 - an ending with a sentence, not a fault
-    """One sentence for the person at the terminal, and the exit code: 1 failed, 2 wrong use, 3 rejected input."""
+    """One sentence for who sits at the terminal, and the exit code: 1 failed, 2 wrong use, 3 rejected."""
 
     def __init__(self, sentence: str, code: int = FAILED) -> None:
         super().__init__(sentence)
@@ -20,9 +21,18 @@ class Ended(Exception):  # noqa: N818 - an ending with a sentence, not a fault
 
 
 def settings_or_end(**overrides: Any) -> Settings:  # noqa: ANN401 - any setting's value
-    """The settings, or the end with the names of the bad ones; an option left at None overrides nothing."""
-    from service.settings import SettingsError, load_settings  # noqa: PLC0415 - pydantic is not for --help
+    """The settings, or the end with the names of the bad ones; an option left at None overrides nothing.
 
+    Variables that mean nothing are told on stderr.
+    """
+    from service.settings import (  # noqa: PLC0415 - pydantic is not for --help
+        SettingsError,
+        load_settings,
+        unknown_settings,
+    )
+
+    for name in unknown_settings():
+        sys.stderr.write(f"{name} is no setting and does nothing; see docs/configure.md.\n")
     try:
         settings = load_settings(**{name: value for name, value in overrides.items() if value is not None})
         settings.data_dir.mkdir(parents=True, exist_ok=True)

@@ -43,14 +43,20 @@ def serve(
     """
     import uvicorn  # noqa: PLC0415 - heavy, and only here
 
+    from sensors.reading import StoreError  # noqa: PLC0415 - likewise
     from service.app import create_app  # noqa: PLC0415 - likewise
     from service.logs import configure_logs  # noqa: PLC0415 - likewise
+    from service.settings import SettingsError  # noqa: PLC0415 - likewise
 
     settings = settings_or_end(host=host, port=port)
-    configure_logs(settings.log_level)
     registry = registry_or_end(settings)
     listening = listen_or_end(settings.host, settings.port)
-    app = create_app(settings, registry)
+    try:
+        settings.signing_key()  # made now, or a folder that cannot be written is said now
+        app = create_app(settings, registry)
+    except (SettingsError, StoreError) as error:
+        raise Ended(str(error)) from error
+    configure_logs(settings.log_level)
     config = uvicorn.Config(
         app,
         log_config=None,

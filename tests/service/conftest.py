@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import structlog
 from fastapi.testclient import TestClient
 
 from service.app import create_app
@@ -26,6 +27,8 @@ def _no_settings_of_this_machine(monkeypatch, tmp_path):
         if name.startswith("TEMOIN_"):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)  # no .env
+    yield
+    structlog.reset_defaults()  # a command may have sent the logs to a stream that is gone
 
 
 @pytest.fixture

@@ -292,10 +292,11 @@ def test_a_corrected_placement_has_the_days_computed_again_that_the_device_measu
     done = declared_on_either(
         CITY.replace('{ room = "adour", start = 2026-01-05 }', '{ room = "leyre", start = 2026-01-22 }')
     )
-    assert done.changes == [
+    (change,) = done.changes
+    assert change == (
         "changed device hdv/adour-co2: no longer in adour from 2026-01-05 00:00, "
-        + "in leyre from 2026-01-22 00:00"
-    ]
+        "in leyre from 2026-01-22 00:00"
+    )
     assert stale(declared_on_either.registry) == [date(2026, 1, day) for day in (20, 21, 22, 23)]
 
 
