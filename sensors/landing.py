@@ -12,6 +12,7 @@ import os
 import secrets
 import sqlite3
 import threading
+import time
 import zlib
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 BATCH_BYTES = 16_000_000  # of payloads that `after` gives at once, a single larger one excepted
 PACK_MESSAGES = 1000
+REST = 0.01  # seconds between two packs, so that whoever appends gets its turn
 MOST_TOPICS = 20_000  # remembered; more are looked up
 BUSY = 30.0  # seconds one process waits for another's transaction
 
@@ -157,7 +159,7 @@ class Landing:
         The newest message always stays a row of its own, so that SQLite never gives its id again.
         """
         while self._pack():
-            pass
+            time.sleep(REST)
         oldest = (forget_before - EPOCH) // MICROSECOND
         with self._transaction() as connection:
             connection.execute("DELETE FROM packs WHERE received < ?", (oldest,))
@@ -235,19 +237,22 @@ class Landing:
 
     def _pack(self) -> bool:
         """Turn the thousand oldest moved messages into one pack; whether there were as many."""
-        with self._transaction() as connection:
+        with self._asked() as connection:
             rows: list[Row] = connection.execute(
                 f"{SELECT} WHERE id <= (SELECT position FROM state) AND id < (SELECT max(id) FROM messages)"
                 " ORDER BY id LIMIT ?",
                 (PACK_MESSAGES,),
             ).fetchall()
-            if len(rows) < PACK_MESSAGES:
-                return False
-            last = rows[-1][0]
-            newest = max(row[2] for row in rows)
-            connection.execute("INSERT INTO packs VALUES (?, ?, ?)", (last, newest, _packed(rows)))
-            connection.execute("DELETE FROM messages WHERE id <= ?", (last,))
-            return True
+        if len(rows) < PACK_MESSAGES:
+            return False
+        body, last = _packed(rows), rows[-1][0]  # before the transaction: others may append meanwhile
+        with self._transaction() as connection:
+            query = "SELECT count(*) FROM messages WHERE id <= ?"
+            if connection.execute(query, (last,)).fetchone() == (len(rows),):  # nobody else packed them
+                newest = max(row[2] for row in rows)
+                connection.execute("INSERT INTO packs VALUES (?, ?, ?)", (last, newest, body))
+                connection.execute("DELETE FROM messages WHERE id <= ?", (last,))
+        return True
 
 
 def _packed(rows: list[Row]) -> bytes:

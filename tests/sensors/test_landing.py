@@ -92,6 +92,40 @@ def test_moved_messages_are_packed_and_still_there(landing: Landing, tmp_path: P
     assert [number for number, _ in landing.after(1998, 4)] == [1999, 2000, 2001, 2002]
 
 
+def test_others_append_while_messages_are_compressed(landing: Landing, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(landing_module, "BUSY", 0.1)
+    receiving = Landing(landing._path)  # noqa: SLF001 - as another process would
+    compress = landing_module.zlib.compress
+
+    def slowly(body: bytes, level: int) -> bytes:
+        receiving.append(messages(2000, 1))
+        return compress(body, level)
+
+    landing.append(messages(0, 2000))
+    landing.moved_to(2000)
+    monkeypatch.setattr(landing_module.zlib, "compress", slowly)
+    landing.tidy(NOON - MONTH)
+    receiving.close()
+    assert kept(landing) == messages(0, 2000) + 2 * messages(2000, 1)
+
+
+def test_two_who_tidy_at_once_pack_a_message_once(landing: Landing, monkeypatch: pytest.MonkeyPatch):
+    other = Landing(landing._path)  # noqa: SLF001 - as another process would
+    compress = landing_module.zlib.compress
+
+    def overtaken(body: bytes, level: int) -> bytes:
+        monkeypatch.setattr(landing_module.zlib, "compress", compress)
+        other.tidy(NOON - MONTH)
+        return compress(body, level)
+
+    landing.append(messages(0, 2500))
+    landing.moved_to(2500)
+    monkeypatch.setattr(landing_module.zlib, "compress", overtaken)
+    landing.tidy(NOON - MONTH)
+    other.close()
+    assert kept(landing) == messages(0, 2500)
+
+
 def test_what_was_not_moved_is_never_packed_nor_forgotten(landing: Landing):
     landing.append(messages(0, 1500, NOON - 2 * MONTH))
     landing.tidy(NOON)
