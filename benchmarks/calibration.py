@@ -254,7 +254,7 @@ def room_days(table: np.ndarray, n_treated: int) -> np.ndarray:
 
 
 def two_way(table: np.ndarray, n_treated: int, *, clustered: bool) -> np.ndarray:
-    """Y = room + day + τ·treated by least squares; errors independent, or clustered by room (CR1, G − 1 df)."""
+    """Two-way effects and τ·treated; errors independent, or clustered by room (CR1, G − 1 df)."""
     rooms, days = table.shape[1:]
     treatment = np.zeros((rooms, days))
     treatment[:n_treated, 40:] = 1

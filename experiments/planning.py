@@ -177,7 +177,7 @@ def history_spread(history: pd.DataFrame, days_before: int, days_after: int) -> 
     """SD of room changes at every made-up date of a panel in which nothing changed.
 
     The 80 % range counts rooms − 1 degrees of freedom for each stretch of history that does not overlap.
-    Raises PanelError, and DesignError for fewer than two rooms or days.
+    Raises PanelError, and DesignError for fewer than two rooms or days, or values that never vary.
     """
     table = read_grid(history).table
     table = table[:, np.isfinite(table).any(axis=0)]
@@ -198,6 +198,8 @@ def history_spread(history: pd.DataFrame, days_before: int, days_after: int) -> 
     if not len(variances):
         raise DesignError("the history has no date with values of two rooms on both sides")
     sd = float(np.sqrt(variances.mean()))
+    if sd <= TIES * float(np.nanmax(np.abs(table))):
+        raise DesignError("the history does not vary: nothing says how much rooms change on their own")
     df = (rooms - 1) * max(1, days // (days_before + days_after))
     low, high = (sd * sqrt(df / (2 * float(gammaincinv(df / 2, p)))) for p in (0.9, 0.1))
     return Spread(sd, low, high, len(variances), reasons)

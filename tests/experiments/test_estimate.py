@@ -243,6 +243,12 @@ DEGENERATE = {
         "zero_variance",
         2.0,
     ),
+    "all rooms alike but for the last binary digit": (
+        flat({"t": (0.1, 0.4), "u": (0.7, 1.0), "v": (1.3, 1.6), "a": (0.3, 0.3), "b": (1.1, 1.1)}),
+        ("t", "u", "v"),
+        "zero_variance",
+        0.3,
+    ),
     "nothing changes anywhere": (flat(dict.fromkeys("tuabc", (0.1, 0.1))), ("t", "u"), "zero_variance", 0.0),
     "all missing": (flat(EIGHT).assign(value=np.nan), ("t1", "t2"), "no_treated", None),
     "an empty panel": (NOTHING, ("t",), "no_treated", None),
