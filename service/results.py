@@ -6,17 +6,18 @@ import hashlib
 import io
 import zlib
 from datetime import date, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from experiments.design import Protocol
 from experiments.outcomes import OUTCOMES
 from experiments.outcomes.voice import voice_rows
 from experiments.panel import after_washout, compared_rows
-from experiments.planning import Plan, plan
-from experiments.reason import ExperimentError
+from experiments.planning import Plan, history_spread, plan
+from experiments.reason import DesignError, ExperimentError
 from experiments.verdict import Result, analyse
 from service import embargo
 from service.registry import answers, experiments, outcomes
@@ -220,37 +221,66 @@ def _dates(protocol: Protocol) -> tuple[date, date]:
 
 
 def plan_of(session: Session, experiment: Experiment, today: date) -> Plan | None:
-    """What the design promises, from its rooms' own history before the first switch."""
+    """What the design promises, from its rooms' own history before the first switch.
+
+    None for what cannot be compared; without a spread where the history is too short or never varies.
+    """
     protocol = experiments.protocol(experiment)
     switch = experiments.first_switch(experiment)
-    if protocol is None or switch is None or protocol.primary is None:
+    if protocol is None or switch is None or not protocol.design.baseline:
         return None
     starts, ends = _dates(protocol)
-    rooms, key = protocol.design.rooms, protocol.primary.outcome
-    history = outcomes.between(session, date.min, min(today, switch), rooms, [key])
-    history = history[(history["coverage"] >= protocol.min_coverage) & history["value"].notna()]
-    history = _without_hidden(history, embargo.embargoes(session, today))
-    usable = len(history) and OUTCOMES[key].family != "voice"
-    return plan(
+    before, after = _working_days(starts, switch), _working_days(switch, ends)
+    last = min(today, switch) - timedelta(days=1)
+    past = _past(session, protocol, last, embargo.embargoes(session, today))
+    promised = partial(
+        plan,
         len(protocol.design.switch),
-        len(protocol.design.baseline or ()),
-        history=history[["room", "day", "value"]] if usable else None,
-        days_before=_working_days(starts, switch),
-        days_after=_working_days(switch, ends),
+        len(protocol.design.baseline),
         useful=protocol.primary.useful,
         assignment=protocol.design.assignment,
         alpha=protocol.alpha,
         interim=protocol.interim,
+        days_before=before,
+        days_after=after,
+        guardrails=_guardrail_spreads(protocol, past, before, after),
     )
+    try:
+        return promised(history=_of_outcome(past, protocol.primary.outcome))
+    except DesignError:  # nothing to take a spread from, which the plan says
+        return promised()
 
 
-def _without_hidden(history: pd.DataFrame, hidden: Mapping[str, embargo.Embargo]) -> pd.DataFrame:
-    """What is no part of a running experiment: a room may be planned for the next trial meanwhile."""
+def _past(
+    session: Session, protocol: Protocol, last: date, hidden: Mapping[str, embargo.Embargo]
+) -> pd.DataFrame:
+    """Days of the rooms until `last` that count and are no part of a running experiment."""
+    keys = [measure.outcome for measure in protocol.measures]
+    past = outcomes.between(session, date.min, last, protocol.design.rooms, keys)
+    past = past[(past["coverage"] >= protocol.min_coverage) & past["value"].notna()]
     free = [
         room not in hidden or day < hidden[room].since
-        for room, day in zip(history["room"], history["day"], strict=True)
+        for room, day in zip(past["room"], past["day"], strict=True)
     ]
-    return history[free]
+    return past[np.array(free, dtype=bool)]
+
+
+def _of_outcome(past: pd.DataFrame, key: str) -> pd.DataFrame:
+    return past.loc[past["outcome"] == key, ["room", "day", "value"]]
+
+
+def _guardrail_spreads(
+    protocol: Protocol, past: pd.DataFrame, before: int, after: int
+) -> list[tuple[float, float]]:
+    """Margin and SD of room changes of every guardrail; none unless all have a history."""
+    spreads = []
+    for measure in protocol.of_role("guardrail"):
+        try:
+            spread = history_spread(_of_outcome(past, measure.outcome), before, after)
+        except DesignError:
+            return []
+        spreads.append((measure.margin or 0.0, spread.sd))
+    return spreads
 
 
 def _working_days(first: date, last: date) -> int:

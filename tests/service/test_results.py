@@ -318,3 +318,30 @@ def test_the_next_trial_is_planned_without_what_is_hidden(trial):
         session.flush()
         assert results.plan_of(session, of(session, "stands"), DURING) == first
         assert results.plan_of(session, of(session, "stands"), AFTER) != first
+
+
+def test_a_plan_says_how_likely_the_guardrails_are_to_hold(trial):
+    with trial.session() as session:
+        plan = results.plan_of(session, of(session), SWITCH)
+    assert plan.p_guardrails_held == pytest.approx(1, abs=0.05)  # 150 ppm of margin, days apart by 25
+
+
+@pytest.mark.parametrize("kept", [0, 1, 20])
+def test_a_history_that_gives_no_spread_leaves_a_plan_without_one(trial, kept):
+    """No day, one day, or twenty on which every room did the same."""
+    with trial.session() as session:
+        for n, day in enumerate(working_days(STARTS, SWITCH)):
+            found = [DayOutcome(slug, day, "occupied_minutes", 1, 0.0, 0.95) for slug in TREATED + BASELINE]
+            outcomes.replace_day(session, day, found if n < kept else [])
+        plan = results.plan_of(session, of(session), BEFORE + timedelta(days=20))
+    assert (plan.sd, plan.mde80, plan.grade) == (None, None, "decision")
+    assert "no_spread" in [reason.code for reason in plan.reasons]
+
+
+def test_rooms_without_a_baseline_have_no_plan(trial):
+    with trial.session() as session:
+        found = unlocked(session)
+        found.arms = [arm for arm in found.arms if arm.switch is not None]
+        session.flush()
+        assert results.plan_of(session, of(session), BEFORE) is None
+        assert results.result_of(session, of(session), AFTER).verdict == "cannot_conclude"
