@@ -439,6 +439,8 @@ class _Experiments(_Part):
     def _decision(self, experiment: Experiment, entry: DecisionEntry | None, place: Place) -> list[str]:
         if entry is None:
             return []
+        if entry.decided_on > self.now.astimezone(self.zone).date():
+            self.declaration.mistake((*place, "decided_on"), f"is {entry.decided_on}: that day is to come")
         fields = entry.model_dump()
         if experiment.decision is None:
             experiment.decision = Decision(**fields, entered_by=self.who, entered_at=self.now)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+MOST = 80  # connections beyond the pool: forty threads of the web may each hold two for a moment
 MIGRATING = 0x7E401  # any constant: the PostgreSQL lock that migrations take turns on
 _URL_ADVICE = "TEMOIN_DATABASE_URL should be like sqlite:///registry.db or postgresql://user@host/temoin"
 
@@ -152,7 +153,7 @@ def _take_turns(connection: Connection) -> None:
 
 def _server(url: URL) -> Engine:
     try:
-        return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 10})
+        return create_engine(url, pool_pre_ping=True, max_overflow=MOST, connect_args={"connect_timeout": 10})
     except ModuleNotFoundError as error:
         raise RegistryError("PostgreSQL needs its driver: pip install 'temoin[postgresql]'.") from error
 
@@ -160,7 +161,9 @@ def _server(url: URL) -> Engine:
 def _sqlite(url: URL) -> Engine:
     """Reads never wait; a session's first write takes the one writer's turn at once (BEGIN IMMEDIATE)."""
     engine = create_engine(
-        url, connect_args={"timeout": 30, "check_same_thread": False, "isolation_level": "IMMEDIATE"}
+        url,
+        max_overflow=MOST,
+        connect_args={"timeout": 30, "check_same_thread": False, "isolation_level": "IMMEDIATE"},
     )
 
     @event.listens_for(engine, "connect")

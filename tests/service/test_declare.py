@@ -171,6 +171,12 @@ def test_what_is_no_toml_is_said_with_its_line(declared):
         declared("sites = []\ndevices = = 1")
 
 
+def test_what_will_be_decided_is_not_decided(declared):
+    declared(CITY)
+    with pytest.raises(DeclarationRejected, match="decided_on: is 2026-06-11: that day is to come"):
+        declared(AFTERWARDS)
+
+
 # -------------------------------------------------------------------------------------------------- locking
 
 
@@ -244,8 +250,8 @@ def test_a_room_is_in_one_experiment_at_a_time(declared):
 
 def test_a_decision_sets_the_rooms_free(declared):
     declared(CITY)
-    declared(AFTERWARDS.replace("decided_on = 2026-06-11", "decided_on = 2026-05-01"))
-    assert declared(other_experiment("2026-05-02", "2026-06-10", "2026-09-01")).changes
+    declared(AFTERWARDS.replace("decided_on = 2026-06-11", "decided_on = 2026-01-30"))
+    assert declared(other_experiment("2026-01-31", "2026-06-10", "2026-09-01")).changes
 
 
 def test_an_idea_and_a_free_trial_need_no_protocol(declared):
