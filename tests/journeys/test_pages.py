@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from city import RUNNING_ROOMS, SLUGS, SWITCHED, TODAY, World, working_days
+from city import RUNNING_ROOMS, SLUGS, SWITCHED, TODAY, World, readings, working_days
 from sqlalchemy import select
 
 from experiments.panel import DayOutcome
@@ -94,7 +94,11 @@ def test_no_page_changes_with_what_rooms_under_seal_did(client: TestClient, worl
         ]
         return {path: re.sub(r"\d+\u202fh\u202f\d+", "", client.get(path).text) for path in asked}
 
+    now = datetime.now(UTC).replace(microsecond=0)
+    sealed = [each for each in readings(now) if each.device.removeprefix("city/") in RUNNING_ROOMS]
+    world.store.write(sealed)
     before = everything()
+    world.store.write([each._replace(value=each.value * 3) for each in sealed])
     with world.registry.session() as session:
         saved = {}
         for day in working_days(SWITCHED, TODAY - timedelta(days=1)):
@@ -112,6 +116,7 @@ def test_no_page_changes_with_what_rooms_under_seal_did(client: TestClient, worl
     try:
         after = everything()
     finally:
+        world.store.write(sealed)
         with world.registry.session() as session:
             for day, kept in saved.items():
                 _put(session, day, kept)

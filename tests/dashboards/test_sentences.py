@@ -1,0 +1,72 @@
+"""What each result says first, in words a facilities officer understands."""
+
+from __future__ import annotations
+
+import pytest
+from states import experiments
+
+from dashboards import render, words
+from dashboards.language import language
+
+EXPECTED = {
+    "generalise": ("35 minutes de plus par jour", "On peut généraliser", "good"),
+    "generalise-fragile": ("35 minutes de plus par jour", "On peut généraliser", "good"),
+    "adjust-uncertain": ("On ne sait pas si", "Pas encore prouvé : prolonger ou ajuster", "warn"),
+    "adjust-small": ("On ne sait pas si", "Pas encore prouvé : prolonger ou ajuster", "warn"),
+    "stop-guardrail": ("dépasse sa limite : +182 ppm", "Ça dégrade", "bad"),
+    "stop-harm": ("C’est le contraire de ce que l’on cherchait", "Ça dégrade", "bad"),
+    "stop-futile": ("Même au mieux", "Effet trop petit", "bad"),
+    "cannot-conclude": (
+        "le hasard peut faire aussi bien 1 fois sur 3",
+        "Trop peu de salles pour conclure",
+        "unsure",
+    ),
+    "not-estimable": ("L’effet n’a pas pu être estimé", "Impossible de conclure", "unsure"),
+    "no-threshold": ("35 minutes de plus par jour", "Pas de seuil, pas de verdict", "unsure"),
+    "voice-primary": ("58 réponses sur 100", "Pas encore prouvé : prolonger ou ajuster", "warn"),
+}
+SPACES = str.maketrans("\u202f\u00a0", "  ")
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_a_result_says_its_sentence_and_its_card(name: str) -> None:
+    result = experiments()[name].result
+    assert result is not None
+    said, title, tone = EXPECTED[name]
+    card = words.card(result, language("fr"))
+    assert said in words.sentence(result, "fr").translate(SPACES)
+    assert (card.title.translate(SPACES), card.tone) == (title, tone)
+
+
+def test_what_agents_judge_is_always_said() -> None:
+    for name, page in experiments().items():
+        if page.result is not None:
+            assert len(words.judged(page.result, language("fr"))) > 20, name
+
+
+def test_a_running_experiment_says_nothing_of_its_effect() -> None:
+    html = render.page(experiments()["running"], "fr")
+    assert "Avant et après" not in html
+    assert "Ce que cela change" not in html
+    assert "Semaine 10 sur 13" in html
+
+
+def test_a_guardrail_beyond_its_limit_turns_the_check_to_no() -> None:
+    result = experiments()["stop-guardrail"].result
+    assert result is not None
+    states = [check.state for check in words.checks(result, language("fr"))]
+    assert states == ["yes", "no", "yes"]
+
+
+def test_a_text_of_the_sheet_cannot_bring_markup() -> None:
+    page = experiments()["idea"]
+    html = render.page(type(page)(**{**vars(page), "title": "<script>alert(1)</script>"}), "fr")
+    assert "<script>" not in html
+    assert "&lt;script&gt;" in html
+
+
+def test_an_address_of_a_static_file_holds_its_contents_hash() -> None:
+    urls = [asset.url for asset in render.assets().values()]
+    assert all(len(url.split(".")[-2]) == 8 for url in urls)
+    css = sum(len(asset.content) for asset in render.assets().values() if asset.url.endswith(".css"))
+    assert css <= 25_000
