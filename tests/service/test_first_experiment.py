@@ -32,9 +32,10 @@ def test_three_real_rooms_cannot_conclude_as_the_document_prints(tmp_path):
     """Every command of the document gives what the document says, to the last digit."""
     if not HISTORY.exists():
         pytest.skip(f"no real readings at {HISTORY}: set TEMOIN_TEST_SHARED to the folder that holds data/")
-    for source, name in ((HISTORY, HISTORY.name), (ROOT / "tests/histories/brains4buildings.toml", "map.toml"),
-                         (ROOT / "tests/histories/brains4buildings-rooms.toml", "rooms.toml")):  # fmt: skip
-        shutil.copy(source, tmp_path / name)
+    histories = ROOT / "tests" / "histories"
+    shutil.copy(HISTORY, tmp_path)
+    shutil.copy(histories / "brains4buildings.toml", tmp_path / "map.toml")
+    shutil.copy(histories / "brains4buildings-rooms.toml", tmp_path / "rooms.toml")
     environment = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -48,7 +49,12 @@ def test_three_real_rooms_cannot_conclude_as_the_document_prints(tmp_path):
             if "analyse" in step and not (tmp_path / "panel.csv").exists():
                 _publish(tmp_path)
             ran = subprocess.run(
-                step, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+                ["bash", "-c", step],
+                cwd=tmp_path,
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=False,
             )
             assert ran.returncode == 0, (step, ran.stderr)
         assert ran.stdout.split() == last.partition("\n")[2].split(), step
