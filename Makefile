@@ -18,10 +18,10 @@ demo: $(VENV)/.run ## Everything on this machine, no server needed; prints the a
 	@exec $(BIN)/temoin demo --port $(PORT) $(ARGS)
 
 test: $(VENV)/.dev ## The tests; what cannot run here is skipped and says what is missing
-	@exec $(BIN)/python -m pytest -q $(ARGS)
+	@exec $(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS)
 
 check: lint types $(VENV)/.dev ## Style, types, import rules, tests with branch coverage
-	@exec $(BIN)/python -m pytest -q --cov --cov-report=term:skip-covered $(ARGS)
+	@exec $(BIN)/python -m pytest -q -n 2 --dist loadfile --cov --cov-report=term:skip-covered $(ARGS)
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports --no-cache
