@@ -1,0 +1,225 @@
+"""While an experiment runs, somebody who asks for everything learns nothing of what its rooms did since.
+
+Two worlds that differ only in that must answer every request with the same bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from fastapi.routing import iter_route_contexts
+from sqlalchemy import select
+
+from experiments.panel import DayOutcome
+from sensors.reading import Reading
+from service import embargo
+from service.registry import experiments, outcomes
+from service.registry.tables import (
+    Answer,
+    Arm,
+    Decision,
+    Device,
+    Experiment,
+    Measure,
+    Placement,
+    QuarantineEntry,
+    Room,
+    Site,
+)
+
+TODAY = datetime.now(ZoneInfo("Europe/Paris")).date()
+STARTS, SWITCH, ENDS = (TODAY + timedelta(days=n) for n in (-56, -21, 21))
+TREATED, BASELINE = ("loire", "erdre", "cens"), ("maine", "vilaine", "isac", "gesvres")
+HIDDEN = TREATED + BASELINE
+MOMENT = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=10)
+# what names itself differently at each request, or counts requests
+RESTLESS = {"/metrics", "/healthz", "/readyz"}
+
+
+def day_values(day, room, gain):
+    """What the room's sensors said of that day; `gain` is what happened since the switch."""
+    moved = gain if day >= SWITCH else 1.0
+    never_met = day >= SWITCH and gain > 1 and day.day % 3 == 0
+    air = None if never_met else 700.0 * moved
+    return [
+        DayOutcome(room, day, "occupied_minutes", 1, 150.0 * moved + day.day + len(room), 0.95),
+        DayOutcome(room, day, "seat_fill", 1, None if never_met else 40.0 + day.day % 5, 0.95),
+        DayOutcome(room, day, "co2_occupied", 1, air, 0.95),
+        DayOutcome(room, day, "time_utilisation", 1, 25.0 * moved, 0.95),
+    ]
+
+
+def readings(gain):
+    return [
+        Reading(f"g/{room}", metric, value * gain, "", MOMENT - timedelta(minutes=10 * n), "device", "g")
+        for room in HIDDEN
+        for metric, value in (("people", 3.0), ("co2", 700.0), ("temperature", 15.0))
+        for n in range(30)
+    ]
+
+
+def trial(rooms, slug, starts, switch, ends, primary="occupied_minutes"):
+    return Experiment(
+        slug=slug, title=slug.title(), declared_at=datetime(2020, 1, 1, tzinfo=UTC), starts=starts, ends=ends,
+        washout=0, min_days=5, assignment="lot", sheet={},
+        arms=[Arm(room=room, switch=switch if room.slug in TREATED else None) for room in rooms],
+        measures=[
+            Measure(outcome=primary, role="primary", better="higher", useful=15.0),
+            Measure(outcome="co2_occupied", role="guardrail", better="lower", margin=150.0, position=1),
+            Measure(outcome="satisfaction", role="secondary", better="higher", position=2),
+        ],
+    )  # fmt: skip
+
+
+@pytest.fixture(params=["occupied_minutes", "seat_fill", "satisfaction"])
+def world(request, registry, app):
+    """An experiment that runs, the next one planned in its rooms, readings, answers, a refused payload."""
+    primary = request.param
+    with registry.session() as session:
+        site = Site(slug="mairie", name="Mairie", weekdays="1234567")
+        rooms = [Room(slug=slug, name=slug.title(), site=site, capacity=8) for slug in HIDDEN]
+        session.add_all(rooms)
+        for room in rooms:
+            device = Device(key=f"g/{room.slug}", gateway="g", first_seen=MOMENT, last_seen=MOMENT)
+            session.add(Placement(device=device, room=room, start=MOMENT - timedelta(days=90)))
+        guardrail = [each for each in ("co2_occupied", "satisfaction") if each != primary]
+        running = trial(rooms, "running", STARTS, SWITCH, ENDS, primary)
+        running.measures = [m for m in running.measures if m.role == "primary" or m.outcome in guardrail]
+        following = trial(
+            rooms, "following", ENDS + timedelta(days=1), ENDS + timedelta(days=30), ENDS + timedelta(days=60)
+        )
+        session.add_all([running, following])
+        session.add(
+            QuarantineEntry(
+                landing="mqtt",
+                landing_id=1,
+                received_at=MOMENT,
+                topic="temoin/g/loire",
+                payload=b'{"co2": 1400',
+                code="broken_json",
+                reason="broken_json: the payload ends too early",
+            )
+        )
+        session.flush()
+        for room in rooms:
+            for n in range(1, 49, 4):
+                day = TODAY - timedelta(days=n)
+                session.add(Answer(room_id=room.id, day=day, hour=9, satisfaction=5, helped=4))
+        experiments.lock(session, running, "camille", datetime(2020, 1, 2, tzinfo=UTC))
+    happened(registry, app, 1.0)
+    return registry
+
+
+def happened(registry, app, gain):
+    """Since the switch the treated rooms did `gain` times what they did before."""
+    with registry.session() as session:
+        for n in range(1, (TODAY - STARTS).days + 1):
+            day = TODAY - timedelta(days=n)
+            found = [
+                each
+                for room in HIDDEN
+                for each in day_values(day, room, gain if room in TREATED else 1.0)
+            ]  # fmt: skip
+            outcomes.replace_day(session, day, found)
+        treated = select(Room.id).where(Room.slug.in_(TREATED))
+        for answer in session.scalars(
+            select(Answer).where(Answer.day >= SWITCH, Answer.room_id.in_(treated))
+        ):
+            answer.satisfaction = 1 if gain > 1 else 5
+        entry = session.scalar(select(QuarantineEntry))
+        entry.payload = b'{"co2": %4d' % (700 * gain)
+    app.state.store.write(readings(gain))
+
+
+def everything(app, browser):
+    """Path → status and body of whatever can be asked for."""
+    routes = {route.path for route in iter_route_contexts(app.routes) if "GET" in route.methods}
+    paths = {path for route in routes - RESTLESS for path in _asked(route)}
+    return {path: _still(browser.get(path)) for path in sorted(paths)}
+
+
+def _asked(route):
+    """The addresses of a route: of both experiments or of a room of each arm, and what may be asked of it."""
+    slugs = ("loire", "maine") if "/rooms" in route else ("running", "following")
+    paths = {re.sub(r"\{\w+\}", slug, route) for slug in slugs}
+    if route.endswith("panel.csv"):
+        return paths | {f"{path}?until=switch" for path in paths}
+    if route == "/rooms/{slug}":
+        yesterday = TODAY - timedelta(days=1)
+        return paths | {f"{path}?{query}" for path in paths for query in ("span=week", f"until={yesterday}")}
+    return paths
+
+
+def _still(answer):
+    """The answer without the hours of the day it was given at."""
+    return answer.status_code, re.sub(r"\d+(\u202f|:)h?\u202f?\d+", "", answer.text)
+
+
+def _apart(one, other):
+    """Where two answers begin to differ."""
+    pairs = zip(one[1], other[1], strict=False)
+    at = next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(one[1]), len(other[1])))
+    return one[0], one[1][max(0, at - 60) : at + 60], other[0], other[1][max(0, at - 60) : at + 60]
+
+
+def test_no_answer_depends_on_what_happened_since_the_switch(world, app, browser_of):
+    analyst = browser_of("administrator")
+    before = everything(app, analyst)
+    happened(world, app, 2.0)
+    after = everything(app, analyst)
+    assert {path: _apart(before[path], after[path]) for path in before if before[path] != after[path]} == {}
+    asked = {path for path, (status, _) in before.items() if status == 200}
+    assert asked >= {
+        "/", "/experiments", "/experiments/running", "/experiments/following", "/rooms", "/rooms/loire",
+        "/quarantine", "/api/v1/rooms", "/api/v1/devices", "/api/v1/experiments/running/result",
+        "/api/v1/experiments/running/panel.csv?until=switch", "/api/v1/experiments/running/protocol.json",
+    }  # fmt: skip
+    assert before["/api/v1/experiments/running/panel.csv"][0] == 423
+
+
+@pytest.mark.parametrize("world", ["occupied_minutes"], indirect=True)
+def test_the_day_after_the_end_it_all_shows(world, app, browser_of):
+    """Or the test above would prove nothing."""
+    analyst = browser_of("administrator")
+
+    with world.session() as session:
+        found = experiments.find(session, "running")
+        session.delete(found.protocol)
+        found.ends = TODAY - timedelta(days=1)
+    before = everything(app, analyst)
+    happened(world, app, 2.0)
+    after = everything(app, analyst)
+    changed = {path for path in before if before[path] != after[path]}
+    assert changed >= {
+        "/experiments/running", "/rooms/loire", "/api/v1/experiments/running/result",
+        "/api/v1/experiments/running/panel.csv",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("world", ["occupied_minutes"], indirect=True)
+def test_a_decision_before_the_end_opens_the_seal(world):
+    with world.session() as session:
+        assert set(embargo.embargoes(session, TODAY)) == set(HIDDEN)
+        experiments.find(session, "running").decision = Decision(
+            choice="stop",
+            body="Comité",
+            decided_on=TODAY,
+            reason="Dégât des eaux",
+            entered_by="c",
+            entered_at=MOMENT,
+        )
+        session.flush()
+        assert embargo.embargoes(session, TODAY) == {}
+
+
+@pytest.mark.parametrize("world", ["occupied_minutes"], indirect=True)
+@pytest.mark.parametrize(
+    ("day", "hidden"),
+    [(SWITCH - timedelta(days=1), 0), (SWITCH, 7), (ENDS, 7), (ENDS + timedelta(days=1), 0)],
+)
+def test_the_seal_holds_from_the_first_switch_to_the_last_day(world, day, hidden):
+    with world.session() as session:
+        assert len(embargo.embargoes(session, day)) == hidden
