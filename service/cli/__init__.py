@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
 from typer.core import TyperGroup
 
-from service.cli import analysis, decode, history, house, ingest, quarantine
+from service.cli import analysis, decode, history, house, ingest, jobs, quarantine
 from service.cli.end import Ended
 
 app = typer.Typer(
@@ -24,6 +23,8 @@ app = typer.Typer(
 
 def _version(asked: bool) -> None:
     if asked:
+        from importlib.metadata import version  # noqa: PLC0415 - 40 ms that only this needs
+
         typer.echo(f"temoin {version('temoin')}")
         raise typer.Exit
 
@@ -37,7 +38,7 @@ def _root(
     """Témoin."""
 
 
-for family in (house, ingest, decode, history, analysis, quarantine):
+for family in (house, ingest, jobs, decode, history, analysis, quarantine):
     family.register(app)
 
 
