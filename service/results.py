@@ -80,8 +80,10 @@ def sealed_panel(session: Session, protocol: Protocol) -> pd.DataFrame:
 
 
 def _by_day(session: Session, protocol: Protocol) -> pd.DataFrame:
-    keys = [measure.outcome for measure in protocol.measures]
-    return outcomes.between(session, *_dates(protocol), protocol.design.rooms, keys)
+    """The rooms' outcomes by the definitions that the protocol pinned: two are never mixed in a panel."""
+    pinned = {measure.outcome: measure.version for measure in protocol.measures}
+    by_day = outcomes.between(session, *_dates(protocol), protocol.design.rooms, pinned)
+    return by_day[by_day["version"] == by_day["outcome"].map(pinned)]
 
 
 def _panel(session: Session, protocol: Protocol, by_day: pd.DataFrame) -> pd.DataFrame:

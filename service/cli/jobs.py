@@ -24,7 +24,9 @@ def jobs(
 
     Example: temoin jobs --once
     """
-    from sensors.reading import SensorError  # noqa: PLC0415 - heavy parts are not for --help
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - heavy parts are not for --help
+
+    from sensors.reading import SensorError  # noqa: PLC0415 - likewise
     from service.jobs import Jobs  # noqa: PLC0415 - likewise
     from service.logs import configure_logs  # noqa: PLC0415 - likewise
     from service.river import open_store  # noqa: PLC0415 - likewise
@@ -45,6 +47,8 @@ def jobs(
             done = work.once(datetime.now(UTC))
         except SensorError as error:
             raise Ended(f"The store cannot be read: {error}") from error
+        except SQLAlchemyError as error:
+            raise Ended(f"The registry cannot be used: {error}") from error
         if not done.held:
             raise Ended("Another process does the jobs now: stop it, or let it do this.", FAILED)
         settled, computed, looks = settled + done.settled, computed + done.computed, looks + done.looks

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from experiments.panel import DayOutcome
 
-COLUMNS = ["room", "day", "outcome", "value", "coverage"]
+COLUMNS = ["room", "day", "outcome", "value", "coverage", "version"]
 
 
 def replace_day(session: Session, day: date, found: Iterable[DayOutcome]) -> None:
@@ -48,7 +48,7 @@ def between(
 ) -> pd.DataFrame:
     """Outcomes of [first, last]: columns as COLUMNS, `value` NaN where it is not defined."""
     query = (
-        select(Room.slug, Outcome.day, Outcome.outcome, Outcome.value, Outcome.coverage)
+        select(Room.slug, Outcome.day, Outcome.outcome, Outcome.value, Outcome.coverage, Outcome.version)
         .join(Room, Room.id == Outcome.room_id)
         .where(Outcome.day >= first, Outcome.day <= last)
     )

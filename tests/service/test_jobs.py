@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import threading
+import time
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -193,3 +199,26 @@ def test_the_lease_runs_out_by_itself(jobs, house):
 )
 def test_months_are_counted_as_people_do(day, months, earlier):
     assert months_before(day, months) == earlier
+
+
+def test_sigterm_ends_the_command_and_gives_the_lease_back(settings, registry):
+    environment = {**os.environ, "TEMOIN_DATA_DIR": str(settings.data_dir)}
+    command = [Path(sys.executable).with_name("temoin"), "jobs"]
+    running = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
+    try:
+        deadline = time.monotonic() + 20
+        while not held(registry):
+            assert time.monotonic() < deadline, "the command took no lease within 20 s"
+            time.sleep(0.05)
+        running.send_signal(signal.SIGTERM)
+        _, logged = running.communicate(timeout=20)
+    finally:
+        running.kill()
+    assert (running.returncode, b"Traceback" in logged) == (0, False)
+    assert not held(registry)
+
+
+def held(registry):
+    with registry.session() as session:
+        lease = session.get(Lease, "jobs")
+        return lease is not None and lease.until > datetime.now(UTC)

@@ -320,6 +320,16 @@ def test_the_next_trial_is_planned_without_what_is_hidden(trial):
         assert results.plan_of(session, of(session, "stands"), AFTER) != first
 
 
+def test_a_day_computed_by_another_definition_is_not_mixed_in(trial):
+    """The protocol pinned version 1; a later program computed one day again by its version 2."""
+    with trial.session() as session:
+        day = date(2026, 2, 27)
+        found = [DayOutcome(slug, day, "occupied_minutes", 2, 900.0, 0.95) for slug in TREATED + BASELINE]
+        outcomes.replace_day(session, day, found)
+        panel = results.panel_of(session, experiments.protocol(of(session)))
+    assert day not in set(panel["day"])
+
+
 def test_a_plan_says_how_likely_the_guardrails_are_to_hold(trial):
     with trial.session() as session:
         plan = results.plan_of(session, of(session), SWITCH)
