@@ -12,6 +12,16 @@ from service.registry import Registry, RegistryError
 from service.registry.tables import Base, Lease, Room, Site
 
 
+def together(works):
+    """Run all at the same time; one that waits for ever fails the test instead of holding it up."""
+    threads = [threading.Thread(target=work, daemon=True) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert not any(thread.is_alive() for thread in threads)
+
+
 def test_the_migrations_give_exactly_the_tables(either_registry):
     with either_registry.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
@@ -38,11 +48,7 @@ def test_two_migrations_at_once_take_turns(empty_registry):
         finally:
             other.close()
 
-    threads = [threading.Thread(target=migrate) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    together([migrate] * 3)
     assert faults == []
     empty_registry.check()
 
@@ -116,17 +122,13 @@ def test_writers_wait_for_each_other_and_readers_do_not(either_registry):
     with either_registry.session() as session:
         session.add(Site(slug="hv", name="0"))
 
-    def count(_turn: int) -> None:
+    def count() -> None:
         with either_registry.session() as session:
             site = session.scalars(select(Site).with_for_update()).one()
             session.execute(text("UPDATE sites SET name = CAST(CAST(name AS INTEGER) + 1 AS VARCHAR)"))
             assert site.slug == "hv"
 
-    threads = [threading.Thread(target=count, args=(i,)) for i in range(12)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    together([count] * 12)
     with either_registry.session() as session:
         assert session.scalars(select(Site)).one().name == "12"
 
