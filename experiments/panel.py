@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 Instants = NDArray[np.int64]  # ms since 1970, UTC
 MINUTE = 60_000
+DAYS_A_WEEK = 7
 LOOK_BACK = timedelta(hours=2)  # readings wanted from before the day, for what still holds at midnight
 SHORTEST_HOLD, UNKNOWN_HOLD, LONGEST_HOLD = 15 * MINUTE, 15 * MINUTE, 120 * MINUTE
 PIR_HOLD = 15  # minutes: seated people are still
@@ -129,13 +130,16 @@ def _common_days(rows: pd.DataFrame, protocol: Protocol) -> set[date]:
     switches = set(protocol.design.switch.values())
     if len(switches) != 1:
         return days
-    switch = next(iter(switches))
-    if not isinstance(switch, date):
+    switch, starts, ends = next(iter(switches)), protocol.starts, protocol.ends
+    if not (isinstance(switch, date) and isinstance(starts, date) and isinstance(ends, date)):
         return days
     resumes = after_washout(switch, protocol.design.washout, days)
     first, last = min(days, default=switch), max(days, default=switch)
-    whole_before = (switch - first).days // 7
-    whole_after = ((last - resumes).days + 1 + _weekend_after(last, days)) // 7
+    # a week that begins or ends with a holiday is whole
+    first = starts if (first - starts).days < DAYS_A_WEEK else first
+    last = ends if (ends - last).days < DAYS_A_WEEK else last
+    whole_before = (switch - first).days // DAYS_A_WEEK
+    whole_after = ((last - resumes).days + 1 + _weekend_after(last, days)) // DAYS_A_WEEK
     if whole_before < 1 or whole_after < 1:
         return days
     begin, end = switch - timedelta(weeks=whole_before), resumes + timedelta(weeks=whole_after)
@@ -145,7 +149,7 @@ def _common_days(rows: pd.DataFrame, protocol: Protocol) -> set[date]:
 def _weekend_after(last: date, days: set[date]) -> int:
     """Days after `last` on which nothing ever opens: a week that ends on Friday is whole."""
     weekdays = {day.isoweekday() for day in days}
-    following = [(last + timedelta(days=n)).isoweekday() for n in range(1, 7)]
+    following = [(last + timedelta(days=n)).isoweekday() for n in range(1, DAYS_A_WEEK)]
     return next((n for n, weekday in enumerate(following) if weekday in weekdays), 0)
 
 

@@ -225,6 +225,13 @@ def test_weeks_are_cut_whole_around_the_switch():
     assert (rows["day"].min(), rows["day"].max()) == (date(2026, 3, 2), date(2026, 3, 27))
 
 
+def test_a_week_that_begins_or_ends_with_a_holiday_is_whole():
+    """Closed on Monday 2 March and on Friday 27 March: eight more days count."""
+    days = [day for day in FOUR_WEEKS if day not in (date(2026, 3, 2), date(2026, 3, 27))]
+    rows = compared_rows(outcomes(days), protocol())
+    assert sorted(set(rows["day"])) == days
+
+
 def test_days_are_kept_when_no_whole_week_would_be_left():
     days = working_days(date(2026, 3, 12), date(2026, 3, 18))
     rows = compared_rows(outcomes(days), protocol(starts=date(2026, 3, 12), ends=date(2026, 3, 18)))
