@@ -131,7 +131,13 @@ def interval(measure: Measure, estimate: Estimate) -> Zones | None:
     high = estimate.effect if estimate.ci_high is None else estimate.ci_high
     reach = measure.useful or max(abs(low), abs(high)) / 2
     scale = axis(
-        [low - 0.12 * (high - low), high + 0.12 * (high - low), -reach, 1.5 * reach * measure.sign], 8
+        [
+            low - 0.12 * (high - low),
+            high + 0.12 * (high - low),
+            -reach * measure.sign,
+            1.5 * reach * measure.sign,
+        ],
+        8,
     )
     return _zones(scale, measure, estimate.effect, estimate.ci_low, estimate.ci_high)
 

@@ -5,6 +5,7 @@ Message identifiers are the French sentences; `locales/en/LC_MESSAGES/temoin.po`
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from functools import lru_cache
 from importlib.resources import files
@@ -148,6 +149,19 @@ class Language:
     def moment(self, value: datetime) -> str:
         """`2 mars 2026 à 16 h 12`."""
         return self(N_("{day} à {clock}"), day=self.day(value, year=True), clock=self.clock(value))
+
+    def floor(self, floor: str) -> str:
+        """`étage 2`, `rez-de-chaussée` for 0, `sous-sol 1` for -1; other names as they are."""
+        if not re.fullmatch(r"-?\d{1,3}", floor):
+            return floor
+        number = int(floor)
+        if number == 0:
+            return self(N_("rez-de-chaussée"))
+        return (
+            self(N_("étage {floor}"), floor=number)
+            if number > 0
+            else self(N_("sous-sol {floor}"), floor=-number)
+        )
 
     def _dated(self, value: date, form: str) -> str:
         from babel.dates import format_date  # noqa: PLC0415 - 15 ms that a form in a corridor need not pay

@@ -857,7 +857,34 @@ OPTIONS: dict[str, dict[str, str]] = {
 QUARANTINE_CODES: dict[str, str] = {
     "out_of_range": N_("valeur hors plage"),
     "sentinel": N_("valeur de capteur en défaut"),
+    "not_finite": N_("valeur qui n’est pas un nombre fini"),
+    "bad_value": N_("valeur illisible"),
+    "bad_type": N_("champ d’une autre nature qu’attendu"),
+    "bad_time": N_("heure illisible"),
+    "bad_device": N_("nom de capteur illisible"),
+    "empty_device": N_("nom de capteur vide"),
+    "duplicate_key": N_("champ donné deux fois"),
+    "missing": N_("champ manquant"),
+    "ambiguous": N_("deux champs pour une même mesure"),
+    "unknown_metric": N_("mesure inconnue"),
+    "unknown_unit": N_("unité inconnue"),
+    "nothing_known": N_("aucune mesure reconnue"),
+    "unknown_format": N_("format inconnu"),
+    "not_decoded": N_("message non décodé par la passerelle"),
+    "retained": N_("message gardé par le broker, sans heure"),
+    "empty": N_("message vide"),
+    "binary": N_("message qui n’est pas du texte"),
+    "broken_json": N_("JSON mal formé"),
+    "too_deep": N_("JSON trop imbriqué"),
+    "too_large": N_("message trop gros"),
+    "too_many": N_("trop de mesures en un message"),
+    "internal": N_("erreur de décodage"),
     "clock_ahead": N_("horloge en avance"),
     "clock_behind": N_("horloge en retard"),
     "late": N_("message trop ancien"),
 }
+
+
+def cause(code: str, say: Language) -> str:
+    """Why a payload waits in quarantine, in a few words; a code nobody named as it is."""
+    return say(QUARANTINE_CODES[code]) if code in QUARANTINE_CODES else code

@@ -92,8 +92,8 @@ PLACES = (
     _room("vilaine", "Vilaine", HALL, "3", 6, 18, (136, 0.45, 2.8, 35.6)),
     _room("isac", "Isac", HALL, "3", 12, 33, (201, 0.30, 2.8, 33.5)),
     _room("gesvres", "Gesvres", HALL, "3", 8, 24, (150, 0.37, 2.9, 34.9)),
-    _room("chezine", "Chézine", TANNERS, "RDC", 8, 24, (172, 0.36, 2.7, 38.4)),
-    _room("divatte", "Divatte", TANNERS, "RDC", 10, 28, (160, 0.31, 2.7, 37.9)),
+    _room("chezine", "Chézine", TANNERS, "0", 8, 24, (172, 0.36, 2.7, 38.4)),
+    _room("divatte", "Divatte", TANNERS, "0", 10, 28, (160, 0.31, 2.7, 37.9)),
     _room("ognon", "Ognon", TANNERS, "1", 8, 23, (149, 0.36, 2.6, 38.8)),
     _room("boulogne", "Boulogne", TANNERS, "1", 10, 29, (184, 0.33, 2.7, 37.5)),
     _room("logne", "Logne", TANNERS, "1", 8, 22, (141, 0.38, 2.6, 38.1)),
@@ -200,17 +200,29 @@ class World:
                     lines += _room_lines(place)
         for device in self.devices:
             lines += ["[[devices]]", f'key = "{device.key}"', f'label = "{_label(device)}"']
-            lines += [f'placements = [{{ room = "{device.room}", start = {self._placed(device)} }}]']
+            lines += [f'placements = [{{ room = "{device.room}", {self._placed(device)} }}]']
         return "\n".join(lines)
 
     def _placed(self, device: VirtualDevice) -> str:
-        start = next((end for begin, end in device.silent if begin.year == 1), None)
-        return self.first_day.isoformat() if start is None else start.isoformat()
+        """From the first day, or from when it replaced another, until another replaced it."""
+        start = _replaced(device)
+        after = [
+            _replaced(each)
+            for each in self.devices
+            if (each.room, each.metrics) == (device.room, device.metrics) and each is not device
+        ]
+        until = f", end = {after[0].isoformat()}" if start is None and after and after[0] else ""
+        return f"start = {(start or self.first_day).isoformat()}{until}"
 
     def declaration(self, step: Step) -> str:
         """The step's file, its days turned into dates."""
         text = (files(__package__) / "declarations" / f"{step.file}.toml").read_text(encoding="utf-8")
         return re.sub(r"\{([+-]\d+)\}", lambda found: self.on(int(found[1])).isoformat(), text)
+
+
+def _replaced(device: VirtualDevice) -> datetime | None:
+    """When a device that replaced another began; None for one that was there from the first day."""
+    return next((end for begin, end in device.silent if begin.year == 1), None)
 
 
 def _air(number: int, slug: str, site: str, silent: tuple[tuple[datetime, datetime], ...]) -> VirtualDevice:
