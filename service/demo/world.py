@@ -150,7 +150,7 @@ class World:
         ever = date.max
         return (
             *(
-                Opinion(room, self.on(-49), ever, "tables", helped=0.42, satisfied=0.25, discomfort=-0.03)
+                Opinion(room, self.on(-49), ever, "tables", helped=0.42, satisfied=0.25, discomfort=-0.06)
                 for room in ("loire", "erdre", "sevre")
             ),
             *(
