@@ -176,6 +176,11 @@ class Town:
         shocks = (memory**ago * _shock(self.seed, name, last - ago) for ago in range(MEMORY))
         return sqrt(1 - memory**2) * sum(shocks)
 
+    def _drift(self, name: str, day: date, slots: int) -> Floats:
+        """A mood that goes from one midnight's to the next one's without a jump."""
+        moods = self._mood(name, day), self._mood(name, day + timedelta(days=1))
+        return np.linspace(*moods, slots, endpoint=False)
+
     # ---------------------------------------------------------------------------------------------- air
 
     def _co2(self, room: VirtualRoom, day: date, people: Floats, rng: np.random.Generator) -> Floats:
@@ -190,7 +195,7 @@ class Town:
 
     def _humidity(self, room: VirtualRoom, day: date, people: Floats, rng: np.random.Generator) -> Floats:
         season = -5.0 * cos(2 * pi * (day.timetuple().tm_yday - 30) / 365.25)
-        level = 44.0 + season + 3.0 * self._mood(f"damp:{room.site}", day)
+        level = 44.0 + season + 3.0 * self._drift(f"damp:{room.site}", day, len(people))
         breath = _faded(0.6 * people, BODY_MEMORY)
         return np.clip(level + breath + 0.4 * rng.standard_normal(len(people)), 15.0, 85.0)
 
@@ -206,7 +211,7 @@ class Town:
         yesterday = day - timedelta(days=1)
         aims = np.concatenate([self._aims(yesterday)[-12 * SLOTS_AN_HOUR :], self._aims(day, len(people))])
         walls = _faded(aims, ROOM_MEMORY, first=float(aims[0]))[-len(people) :]
-        own = 0.25 * self._mood(f"warmth:{room.slug}", day)
+        own = 0.25 * self._drift(f"warmth:{room.slug}", day, len(people))
         tried = sum(change.temperature for change in self._changes(room, day))
         bodies = _faded(WARMTH_A_PERSON * people, BODY_MEMORY)
         return walls + bodies + own + tried + 0.05 * rng.standard_normal(len(people))
