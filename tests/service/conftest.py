@@ -77,7 +77,7 @@ def postgresql():
         as_user = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
     port = _free_port()
     subprocess.run(
-        [*as_user, tools / "initdb", "-D", folder / "db", "-A", "trust", "-U", "temoin", "-N"],
+        [*as_user, tools / "initdb", "-D", folder / "db", "-A", "trust", "-U", "postgres", "-N"],
         check=True, capture_output=True, cwd=folder,
     )  # fmt: skip
     server = subprocess.Popen(
@@ -85,7 +85,7 @@ def postgresql():
          "-c", "fsync=off"],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder,
     )  # fmt: skip
-    url = f"postgresql://temoin@127.0.0.1:{port}/postgres"
+    url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
     try:
         for _ in range(100):
             ready = subprocess.run(
