@@ -69,14 +69,16 @@ METRICS: dict[str, Metric] = {
             "ppm",
             200,
             40_000,
-            _names("co2, total co2, co2 level, carbon dioxide, carbondioxide, c o2"),
+            _names(
+                "co2, total co2, co2 level, carbon dioxide, carbondioxide, c o2, rco2, taux co2, taux de co2"
+            ),
         ),
         Metric(
             "temperature",
             "°C",
             -40,
             85,
-            _names("temperature, temp, t c, tempc, tmp, temperatur"),
+            _names("temperature, temp, t c, tempc, tmp, temperatur, atmp"),
             decimals=1,
             sentinels=frozenset([85.0]),  # a DS18B20 that was just powered on
         ),
@@ -87,7 +89,8 @@ METRICS: dict[str, Metric] = {
             100,
             _names(
                 """humidity, relative humidity, rel humidity, relativehumidity, relhumidity, hum, humi, rh,
-                rhum, relative hum, rel hum, humidity level, humidite"""
+                rhum, relative hum, rel hum, humidity level, humidite, humidite relative, taux humidite,
+                taux d humidite, hygrometrie"""
             ),
             decimals=1,
         ),
@@ -98,16 +101,22 @@ METRICS: dict[str, Metric] = {
             1200,
             _names(
                 """pressure, air pressure, barometric pressure, atmospheric pressure, barometricpressure,
-                barometer, baro, atm pressure, pression"""
+                barometer, baro, atm pressure, pression, pression atmospherique"""
             ),
             decimals=1,
+            sentinels=frozenset([300.0]),  # where most barometers' range begins: none is fitted
         ),
         Metric("voc_ppb", "ppb", 0, 60_000, _names("voc ppb, tvoc ppb")),
         Metric("voc_index", "index", 0, 500, _names("voc index, vocindex, tvoc index")),
         Metric(
-            "pm2_5", "µg/m³", 0, 5000, _names("pm2 5, pm25, pm2 5 mass concentration, pm25 mass"), decimals=1
+            "pm2_5",
+            "µg/m³",
+            0,
+            5000,
+            _names("pm2 5, pm 2 5, pm25, pm02, pm2 5 mass concentration, pm25 mass"),
+            decimals=1,
         ),
-        Metric("pm10", "µg/m³", 0, 5000, _names("pm10, pm10 0, pm10 mass concentration"), decimals=1),
+        Metric("pm10", "µg/m³", 0, 5000, _names("pm10, pm 10, pm10 0, pm10 mass concentration"), decimals=1),
         # light and sound
         Metric(
             "light",
@@ -116,7 +125,7 @@ METRICS: dict[str, Metric] = {
             200_000,
             _names(
                 """light, illuminance, lux, luminosity, illumination, light intensity, ill, luminance,
-                ambient light, luminosite"""
+                ambient light, visible light, lumiere, luminosite, eclairement"""
             ),
             sentinels=frozenset([65_533.0, 65_534.0, 65_535.0]),
         ),
@@ -127,7 +136,7 @@ METRICS: dict[str, Metric] = {
             140,
             _names(
                 """sound, noise, laeq, l aeq, leq, db, dba, sound avg, sound average, sound level,
-                noise level, noise avg, sound pressure level, spl, bruit"""
+                noise level, noise avg, sound pressure level, spl, bruit, niveau sonore, niveau bruit"""
             ),
             decimals=1,
         ),
@@ -140,7 +149,8 @@ METRICS: dict[str, Metric] = {
             _names(
                 """people, people count, people counter, people count all, people counter all, people number,
                 person count, persons, headcount, number of people, nb people, num people, people counting,
-                occupants, occupant count, occupancy count, peoplecount, people present, personnes"""
+                occupants, occupant count, occupancy count, peoplecount, people present, personnes,
+                nombre de personnes, nb personnes"""
             ),
         ),
         Metric(
@@ -151,10 +161,22 @@ METRICS: dict[str, Metric] = {
             _names(
                 """presence, occupancy, occupied, is occupied, pir, pir status, pir trigger, occupancy status,
                 occupancy state, occupancy detected, presence state, presence status, presence detected,
-                human presence, motion detected, motion status, motion state"""
+                human presence, motion detected, motion status, motion state, motion event state, occupy,
+                occu state, occu, pir sensor status, pir sensor value, pir state, has target,
+                presence detected when sending, desk occupancy, desk occupied, mouvement,
+                presence detectee"""
             ),
         ),
-        Metric("motion", "triggers", 0, 65_534, _names("motion, motion count, motion counter, pir count")),
+        Metric(
+            "motion",
+            "triggers",
+            0,
+            65_534,
+            _names(
+                """motion, motion count, motion counter, motion event count, pir count, pir trigger count,
+                pir counter, occu cnt"""
+            ),
+        ),
         # since the counter was last reset; counts of a period are not these
         Metric(
             "people_in",
@@ -163,7 +185,7 @@ METRICS: dict[str, Metric] = {
             1e9,
             _names(
                 """people in, persons in, total in, in total, total counter in, total people in,
-                people total in, people count in, total count in"""
+                people total in, people count in, total count in, count in, counter in"""
             ),
         ),
         Metric(
@@ -173,7 +195,7 @@ METRICS: dict[str, Metric] = {
             1e9,
             _names(
                 """people out, persons out, total out, out total, total counter out, total people out,
-                people total out, people count out, total count out"""
+                people total out, people count out, total count out, count out, counter out"""
             ),
         ),
         # openings
@@ -189,7 +211,8 @@ METRICS: dict[str, Metric] = {
             100,
             _names(
                 """battery, battery level, battery percentage, battery percent, battery remaining, bat, batt,
-                bat level, batterylevel, battery level in, batterie"""
+                bat level, batterylevel, battery level in, batterie, niveau batterie, rem batt capacity,
+                rem battery capacity, remaining battery, battery charge"""
             ),
         ),
         Metric(
@@ -199,7 +222,7 @@ METRICS: dict[str, Metric] = {
             60,
             _names(
                 """battery voltage, battery volt, batteryvoltage, bat voltage, batt voltage, bat volt,
-                batt volt, batvoltage, battvolt, batv, vbat, vbatt, vdd"""
+                batt volt, batvoltage, battvolt, batv, vbat, vbatt, vdd, battery vol, tension batterie"""
             ),
             decimals=2,
         ),
@@ -212,10 +235,10 @@ METRICS: dict[str, Metric] = {
 UNITS: dict[str, str] = {
     spelling: unit
     for unit, spellings in {
-        "°C": "°c c degc celsius degreescelsius deg",
+        "°C": "°c c cel degc celsius degreescelsius deg",
         "°F": "°f f degf fahrenheit",
         "K": "k kelvin",
-        "%": "% %rh rh pct percent percentage %r.h.",
+        "%": "% %rh rh pct percent perc percentage %r.h. %el",
         "fraction": "fraction ratio",
         "ppm": "ppm",
         "ppb": "ppb",
@@ -227,13 +250,13 @@ UNITS: dict[str, str] = {
         "lx": "lx lux",
         "klx": "klx klux",
         "dB(A)": "db dba db(a) dbspl",
-        "µg/m³": "µg/m³ µg/m3 μg/m³ μg/m3 ug/m3 ug/m³ ugm3 µg⋅m⁻³ μg⋅m⁻³ μg⋅m−3",
+        "µg/m³": "µg/m³ µg/m3 μg/m³ μg/m3 ug/m3 ug/m³ ugm3 µg⋅m⁻³ μg⋅m⁻³ μg⋅m−3 ug_m3",
         "mg/m³": "mg/m³ mg/m3",
         "V": "v volt volts",
         "mV": "mv millivolt millivolts",
         "dBm": "dbm",
         "dB": "",
-        "people": "people persons person p",
+        "people": "people persons person personnes p",
         "triggers": "triggers",
         "0/1": "bool boolean 0/1",
     }.items()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from sensors.metrics import METRICS, UNITS, Metric
@@ -44,6 +44,7 @@ BY_UNIT: dict[tuple[str, str], str] = {
 _PHRASES: dict[tuple[str, ...], str] = {
     **{tuple(name.split()): metric.key for metric in METRICS.values() for name in metric.names},
     **dict.fromkeys([("voc",), ("tvoc",), ("total", "voc")], "voc"),
+    **dict.fromkeys([("voltage",), ("volt",)], "voltage"),  # a cell's, or the mains'
 }
 _LONGEST_PHRASE = max(map(len, _PHRASES))
 
@@ -59,10 +60,12 @@ _NEUTRAL = words(
     air ambient indoor room env environment environmental current actual present concentration deg degrees
     measured measurement measurements reading readings value val data
     bytes payload object decoded telemetry sensors values fields params
-    uplink message messages attributes action
+    uplink message messages attributes action result output report reports var measure mesure mesures
+    ambiante ambiant interieure interieur piece salle
     sht sht2x sht3x sht4x sht20 sht21 sht30 sht31 sht35 sht40 sht41 sht45 hdc1080 hdc2080 si7021
-    bme280 bme680 bme688 bmp280 bmp388 scd30 scd40 scd41 aht10 aht20 am2301 dht11 dht22 bh1750 tsl2561
-    veml7700 mhz19b senseair
+    bme280 bme680 bme688 bmp280 bmp388 scd30 scd4x scd40 scd41 aht10 aht20 am2301 dht11 dht22 bh1750
+    tsl2561 veml7700 opt3001 mhz19 mhz19b senseair s8 k30 sen5x sen54 sen55 sen66 sps30 pms5003 sgp40 tmp117
+    ld2410 ld2450
     """
 )
 # these make a name the second choice beside one without them
@@ -70,7 +73,7 @@ _WEAK = words("sensor local avg average mean filtered smoothed")
 _LINES = frozenset(["line", "lines"])
 _ZONES = frozenset(["region", "regions", "zone", "zones"])
 
-_WORD = re.compile(r"[uμ]g/m3|hPa|kPa|mV|dBA|dB|%|[A-Z]+(?![a-z])\d*|[A-Z]?[a-z]+\d*|\d+")
+_WORD = re.compile(r"[uμ]g[/_]?m3|hPa|kPa|mV|dBA|dB|%|[A-Z]+(?![a-z])\d*|[A-Z]?[a-z]+\d*|\d+")
 
 
 @lru_cache(maxsize=8192)
@@ -79,7 +82,7 @@ def named(path: str) -> Name | None:
     if len(path) > LONGEST_NAME:
         return None
     parts = _split(path)
-    return _counted(parts) or _measured(parts)
+    return _counted(parts) or _measured(parts) or _measured_apart(parts)
 
 
 @lru_cache(maxsize=2048)
@@ -102,7 +105,7 @@ def _split(path: str) -> tuple[str, ...]:
 def _split_number(word: str) -> list[str]:
     """`temperature1` is `temperature 1`; `co2`, `pm25` and `sht31` are words of their own."""
     letters = word.rstrip("0123456789")
-    if not letters or letters == word or word in _NUMBERED:
+    if not letters or letters == word or word in _NUMBERED or word in UNITS:
         return [word]
     return [letters, word[len(letters) :]]
 
@@ -134,6 +137,13 @@ def _measured(parts: tuple[str, ...]) -> Name | None:
             return None
         position += 1
     return None if metric is None else _resolved(metric, unit, doubt)
+
+
+def _measured_apart(parts: tuple[str, ...]) -> Name | None:
+    """A name with a channel in its middle: `OCCU0_STATE`."""
+    words_only = tuple(part for part in parts if not part.isdigit())
+    name = _measured(words_only) if 1 < len(words_only) < len(parts) else None
+    return name and replace(name, doubt=name.doubt + 4)
 
 
 def _resolved(metric: str, unit: str | None, doubt: int, *, summed: bool = False) -> Name:

@@ -60,7 +60,7 @@ def test_a_name_tells_its_metric(name: str, metric: str):
         *("device.temperature", "thresholds.temperature", "config.co2", "status.batteryLow", "battery_low"),
         *("light_level", "region_count", "line_1.period_in", "soundPeak", "motion_sensitivity", "lightState"),
         *("vapor_pressure", "pm1_0", "pm10_number_concentration", "water_temperature", "outdoor_temperature"),
-        *("humidity_max", "co_2_alarm", "people_max", "linkquality", "voltage", "", "   ", "é", "1234"),
+        *("humidity_max", "co_2_alarm", "people_max", "linkquality", "adc_voltage", "", "   ", "é", "1234"),
     ],
 )
 def test_a_word_too_many_and_it_tells_nothing(name: str):
@@ -88,7 +88,12 @@ def read(fields: dict[str, object]) -> tuple[dict[str, float], list[str]]:
         ({"pressure": 95.96}, {"pressure": 959.6}),
         ({"pressure": {"value": 95.96, "unit": "kPa"}}, {"pressure": 959.6}),
         ({"battery": {"value": 3.6, "unit": "V"}}, {"battery_voltage": 3.6}),
-        ({"battery": 3.6}, {}),
+        ({"battery": 3.6}, {"battery_voltage": 3.6}),
+        ({"battery": 3.5}, {"battery": 3.5}),
+        ({"battery": 2930}, {"battery_voltage": 2.93}),
+        ({"voltage": 3312}, {"battery_voltage": 3.312}),
+        ({"voltage": 230.1}, {}),
+        ({"Battery": "3.1V(low battery)"}, {"battery_voltage": 3.1}),
         ({"tvoc": 7}, {}),
         ({"tvoc_ppb": 7}, {"voc_ppb": 7}),
         ({"voc_index": 104}, {"voc_index": 104}),
