@@ -117,6 +117,7 @@ class Voices:
     splits: tuple[Split, ...] = ()
     remarks: tuple[str, ...] = ()
     remarks_total: int = 0
+    themes: tuple[tuple[str, int], ...] = ()  # a key of `words.THEMES` and how many remarks speak of it
 
 
 @dataclass(frozen=True)
@@ -211,6 +212,7 @@ class ExperimentPage:
     meanwhile: Meanwhile | None = None
     coverage: tuple[CoverageStrip, ...] = ()
     voices: Voices | None = None
+    comfort: tuple[Split, ...] = ()  # occupied minutes by category of `words.COMFORT`
     costs: Costs | None = None
     lock: Lock | None = None
     look: FrozenLook | None = None

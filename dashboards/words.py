@@ -42,6 +42,23 @@ class OutcomeWords:
 _POINT, _POINTS = N_("{size} point"), N_("{size} points")
 _RIDIT_AXIS = N_("réponses d’après, sur 100, qui dépassent une réponse d’avant")
 
+
+def _share(label: str, axis: str) -> OutcomeWords:
+    """A share of time in %, spoken of by its label."""
+    return OutcomeWords(
+        label=label,
+        axis=axis,
+        unit=N_("points"),
+        one=_POINT,
+        many=_POINTS,
+        more=N_("Dans les salles réaménagées, « {label} » **gagne {amount}**"),
+        less=N_("Dans les salles réaménagées, « {label} » **perd {amount}**"),
+        unsure=N_("**On ne sait pas** si « {label} » a changé : l’effet est entre {low} et {high} points"),
+        decimals=1,
+        scale="points",
+    )
+
+
 OUTCOMES: dict[str, OutcomeWords] = {
     "occupied_minutes": OutcomeWords(
         label=N_("Temps occupé"),
@@ -222,6 +239,20 @@ OUTCOMES: dict[str, OutcomeWords] = {
         ),
         decimals=1,
         scale="points",
+    ),
+    "temperature_category_1": _share(
+        N_("Température de catégorie I"), N_("% du temps occupé en catégorie I de température")
+    ),
+    "temperature_category_3": _share(
+        N_("Température de catégorie III au moins"),
+        N_("% du temps occupé en catégorie III de température ou mieux"),
+    ),
+    "co2_category_1": _share(N_("CO₂ de catégorie I"), N_("% du temps occupé en catégorie I de CO₂")),
+    "co2_category_2": _share(
+        N_("CO₂ de catégorie II au moins"), N_("% du temps occupé en catégorie II de CO₂ ou mieux")
+    ),
+    "co2_category_3": _share(
+        N_("CO₂ de catégorie III au moins"), N_("% du temps occupé en catégorie III de CO₂ ou mieux")
     ),
 }
 VOICES = frozenset(["satisfaction", "helped", "discomfort"])
@@ -843,6 +874,22 @@ QUESTIONS: dict[str, str] = {
     "worth": N_("Le temps passé en valait-il la peine ?"),
     "group_size": N_("Combien étiez-vous ?"),
     "remark": N_("Une idée ou un problème à signaler ?"),
+}
+COMFORT: dict[str, str] = {
+    "temperature": N_("Température pendant les réunions"),
+    "co2": N_("Air (CO₂) pendant les réunions"),
+}
+CATEGORIES = {"1": N_("catégorie I"), "2": "II", "3": "III", "4": N_("IV, au-delà")}
+THEMES: dict[str, str] = {
+    "furniture": N_("mobilier"),
+    "equipment": N_("écran et prises"),
+    "warmth": N_("chaud et froid"),
+    "air": N_("air"),
+    "noise": N_("bruit"),
+    "light": N_("lumière"),
+    "booking": N_("réservation"),
+    "room_size": N_("taille de la salle"),
+    "care": N_("entretien"),
 }
 OPTIONS: dict[str, dict[str, str]] = {
     "temperature": {"cooler": N_("plus frais"), "same": N_("inchangé"), "warmer": N_("plus chaud")},

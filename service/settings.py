@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_va
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "TEMOIN_"
+OF_TESTS = f"{PREFIX}TEST_"  # what the tests are told of this machine
 SHORTEST_KEY = 32  # characters
 
 
@@ -186,7 +187,10 @@ def unknown_settings() -> list[str]:
     return sorted(
         name
         for name in _given()
-        if name.startswith(PREFIX) and name not in known and name.removesuffix("_FILE") not in known
+        if name.startswith(PREFIX)
+        and not name.startswith(OF_TESTS)
+        and name not in known
+        and name.removesuffix("_FILE") not in known
     )
 
 

@@ -9,11 +9,16 @@ import numpy as np
 from experiments.outcomes.definition import Cell, OutcomeDefinition
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from experiments.outcomes.signals import Bools, Floats, Signals
 
 HIGH_CO2 = 1000.0  # ppm
-# EN 16798-1, category II, as read in facts: heating season, other season (°C)
-HEATING_BAND, OTHER_BAND = (20.0, 24.0), (23.0, 26.0)
+OUTDOOR_CO2 = 420.0  # ppm
+# EN 16798-1, categories I, II and III; IV is what is worse (°C; ppm above outdoors)
+HEATING_BANDS = ((21.0, 23.0), (20.0, 24.0), (19.0, 25.0))
+OTHER_BANDS = ((23.5, 25.5), (23.0, 26.0), (22.0, 27.0))
+CO2_BANDS = (550.0, 800.0, 1350.0)
 HEATING_MONTHS = (10, 11, 12, 1, 2, 3, 4)
 BACKGROUND = 5  # percentile of the empty room's level: what the room itself makes heard
 
@@ -35,12 +40,28 @@ def co2_high(signals: Signals) -> Cell:
     return Cell(value, signals.coverage(signals.occupied, signals.co2))
 
 
-def temperature_in_band(signals: Signals) -> Cell:
-    """Share of occupied minutes inside EN 16798-1 category II of the season, in %."""
-    low, high = HEATING_BAND if signals.day.month in HEATING_MONTHS else OTHER_BAND
-    met = _while(signals.in_use, signals.temperature)
-    value = float(100 * ((met >= low) & (met <= high)).mean()) if len(met) else None
-    return Cell(value, signals.coverage(signals.occupied, signals.temperature))
+def temperature_within(category: int) -> Callable[[Signals], Cell]:
+    """Share of occupied minutes inside EN 16798-1 `category` (1 to 3) of the season or a better one, in %."""
+
+    def share(signals: Signals) -> Cell:
+        bands = HEATING_BANDS if signals.day.month in HEATING_MONTHS else OTHER_BANDS
+        low, high = bands[category - 1]
+        met = _while(signals.in_use, signals.temperature)
+        value = float(100 * ((met >= low) & (met <= high)).mean()) if len(met) else None
+        return Cell(value, signals.coverage(signals.occupied, signals.temperature))
+
+    return share
+
+
+def co2_within(category: int) -> Callable[[Signals], Cell]:
+    """Share of occupied minutes inside EN 16798-1 `category` (1 to 3) or a better one, in %."""
+
+    def share(signals: Signals) -> Cell:
+        met = _while(signals.in_use, signals.co2)
+        value = float(100 * (met <= OUTDOOR_CO2 + CO2_BANDS[category - 1]).mean()) if len(met) else None
+        return Cell(value, signals.coverage(signals.occupied, signals.co2))
+
+    return share
 
 
 def sound_background(signals: Signals) -> Cell:
@@ -53,6 +74,16 @@ def sound_background(signals: Signals) -> Cell:
 DEFINITIONS = (
     OutcomeDefinition("co2_occupied", 1, "ppm", "comfort", "lower", 0, co2_occupied),
     OutcomeDefinition("co2_high", 1, "%", "comfort", "lower", 0, co2_high),
-    OutcomeDefinition("temperature_in_band", 1, "%", "comfort", "higher", 0, temperature_in_band),
+    OutcomeDefinition("temperature_in_band", 1, "%", "comfort", "higher", 0, temperature_within(2)),
     OutcomeDefinition("sound_background", 1, "dB(A)", "comfort", "lower", 1, sound_background),
+    OutcomeDefinition("temperature_category_1", 1, "%", "comfort", "higher", 0, temperature_within(1)),
+    OutcomeDefinition("temperature_category_3", 1, "%", "comfort", "higher", 0, temperature_within(3)),
+    OutcomeDefinition("co2_category_1", 1, "%", "comfort", "higher", 0, co2_within(1)),
+    OutcomeDefinition("co2_category_2", 1, "%", "comfort", "higher", 0, co2_within(2)),
+    OutcomeDefinition("co2_category_3", 1, "%", "comfort", "higher", 0, co2_within(3)),
 )
+# the shares inside categories I, II and III of a quantity, the best first
+CATEGORIES = {
+    "temperature": ("temperature_category_1", "temperature_in_band", "temperature_category_3"),
+    "co2": ("co2_category_1", "co2_category_2", "co2_category_3"),
+}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from itertools import pairwise
 from math import ceil
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,13 +28,14 @@ from dashboards.pages import (
     Voices,
 )
 from experiments.panel import after_washout
+from experiments.remarks import themes
 from service import embargo, results
 from service.auth import Person, signed_in
 from service.registry import answers, experiments, outcomes
 from service.web.reply import error, reply, today
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from zoneinfo import ZoneInfo
 
     import pandas as pd
@@ -142,6 +144,9 @@ def experiment_context(
         meanwhile=None if over else _meanwhile(session, experiment, strips, day),
         coverage=strips,
         voices=None if hidden or not (over or free) else _voices(session, experiment, strips, k),
+        comfort=()
+        if hidden or not over or protocol is None
+        else _comfort(session, experiment, strips, protocol),
         costs=_costs(experiment, over=over),
         lock=None
         if locked is None
@@ -291,25 +296,68 @@ def _voices(
         splits=tuple(_splits(given, experiment, strips, k)),
         remarks=tuple(said[:REMARKS_SHOWN]),
         remarks_total=len(said),
+        themes=themes(said, k),
     )
+
+
+def _comfort(
+    session: Session, experiment: Experiment, strips: tuple[CoverageStrip, ...], protocol: Protocol
+) -> tuple[Split, ...]:
+    """Occupied minutes of the treated rooms by EN 16798-1 category, before and after, of days that count."""
+    from experiments.outcomes.comfort import CATEGORIES  # noqa: PLC0415 - see _observable
+
+    starts, ends = experiment.starts, experiment.ends
+    rooms = [arm.room.slug for arm in experiment.arms if arm.switch is not None]
+    if starts is None or ends is None or not rooms:
+        return ()
+    keys = ["occupied_minutes", *(key for keys in CATEGORIES.values() for key in keys)]
+    found = outcomes.between(session, starts, ends, rooms, keys)
+    found = found[found["coverage"] >= protocol.min_coverage]
+    cells = found.pivot_table(index=["room", "day"], columns="outcome", values="value")
+    before, after = _periods(cells.reset_index(), experiment, strips)
+    splits = []
+    for quantity, shares in CATEGORIES.items():
+        minutes = [_minutes(period, shares) for period in (before, after)]
+        if all(map(sum, minutes)):
+            splits.append(Split(quantity, ("1", "2", "3", "4"), minutes[0], minutes[1]))
+    return tuple(splits)
+
+
+def _minutes(cells: pd.DataFrame, shares: Sequence[str]) -> tuple[int, ...]:
+    """Occupied minutes in each category, from the cumulated shares (%) of each room and day."""
+    wanted = ["occupied_minutes", *shares]
+    if not set(wanted) <= set(cells.columns):
+        return (0,)
+    known = cells[wanted].dropna()
+    within = known[list(shares)].mul(known["occupied_minutes"] / 100, axis=0).sum().tolist()
+    edges = [0.0, *within, float(known["occupied_minutes"].sum())]
+    return tuple(round(high - low) for low, high in pairwise(edges))
 
 
 def _splits(
     given: pd.DataFrame, experiment: Experiment, strips: tuple[CoverageStrip, ...], k: int
 ) -> list[Split]:
-    switch = {arm.room.slug: arm.switch for arm in experiment.arms if arm.switch is not None}
-    if not switch:
+    if not any(arm.switch for arm in experiment.arms):
         return []
-    opened = {day.day for strip in strips for day in strip.days}
-    resumes = {room: after_washout(day, experiment.washout, opened) for room, day in switch.items()}
-    before = given[given["day"] < given["room"].map(switch)]
-    after = given[given["day"] >= given["room"].map(resumes)]
+    before, after = _periods(given, experiment, strips)
     splits = []
     for question, options in _OPTIONS.items():
         counts = [_counts(period[question], options) for period in (before, after)]
         if min(map(sum, counts)) >= k:
             splits.append(Split(question, options, counts[0], counts[1]))
     return splits
+
+
+def _periods(
+    rows: pd.DataFrame, experiment: Experiment, strips: tuple[CoverageStrip, ...]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows (`room`, `day`) of treated rooms before their change, and after it and its washout."""
+    switch = {arm.room.slug: arm.switch for arm in experiment.arms if arm.switch is not None}
+    opened = {day.day for strip in strips for day in strip.days}
+    resumes = {room: after_washout(day, experiment.washout, opened) for room, day in switch.items()}
+    treated = rows[rows["room"].isin(list(switch))]
+    before = treated[treated["day"] < treated["room"].map(switch)]
+    return before, treated[treated["day"] >= treated["room"].map(resumes)]
 
 
 def _counts(column: pd.Series[Any], options: tuple[str, ...]) -> tuple[int, ...]:

@@ -189,6 +189,11 @@ VOICES = Voices(
         "L’écran bouge, mais la prise est trop loin.",
     ),
     64,
+    (("furniture", 23), ("equipment", 12), ("noise", 6)),
+)
+COMFORT = (
+    Split("temperature", ("1", "2", "3", "4"), (2950, 1240, 610, 210), (3900, 1580, 420, 0)),
+    Split("co2", ("1", "2", "3", "4"), (3120, 1410, 470, 10), (3300, 1650, 800, 150)),
 )
 
 
@@ -243,7 +248,7 @@ def page(given: Result | None, **more: object) -> ExperimentPage:
     """The ended experiment with that result."""
     facts: dict[str, object] = {
         "slug": PROTOCOL.slug, "title": PROTOCOL.title, "status": "ended", "starts": STARTS, "ends": ENDS,
-        "rooms": ROOMS, "protocol": PROTOCOL, "sheet": SHEET, "coverage": coverage(), "voices": VOICES,
+        "rooms": ROOMS, "protocol": PROTOCOL, "sheet": SHEET, "coverage": coverage(), "voices": VOICES, "comfort": COMFORT,
         "costs": COSTS, "lock": LOCK, "look": LOOK,
         "deviations": (Unplanned(date(2026, 4, 16), "Capteur de Maine en panne, remplacé le 23.", "Camille"),),
     }  # fmt: skip
