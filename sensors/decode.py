@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from sensors.draft import Draft, parsed
-from sensors.formats import known_formats
+from sensors.formats import ANY, TEXT, known_formats
 from sensors.reading import PayloadRejected, Reading
-from sensors.wording import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,7 +32,7 @@ class Decoder:
     def __init__(self, mappings: Iterable[Format] = (), timezone: str = "Europe/Paris") -> None:
         self._zone = ZoneInfo(timezone)
         self._formats = (*mappings, *known_formats())
-        self._marks = {mark: known for known in reversed(self._formats) for mark in known.MARKS}
+        self._marks = _marks(self._formats)
         self._routes: dict[str, Format | None] = {}
 
     def decode(
@@ -63,17 +63,28 @@ class Decoder:
             return False
 
     def _format(self, draft: Draft) -> Format:
-        known = self._route(draft.topic) or self._shape(draft.document)
-        if known is None:
-            raise PayloadRejected(
-                f"unknown_format: neither topic {shown(draft.topic)} nor the payload's shape is known"
-            )
-        return known
+        known = self._route(draft.topic)
+        if known is not None:
+            return known
+        try:
+            document = draft.document
+        except PayloadRejected:
+            if draft.text is None or TEXT not in self._marks:
+                raise
+            return self._marks[TEXT][0][1]
+        return self._shape(document) or self._marks[ANY][0][1]
 
     def _shape(self, document: object) -> Format | None:
+        prefix = ""
+        if type(document) is list and document:
+            document, prefix = document[0], "[]."
         if type(document) is not dict:
             return None
-        return next((self._marks[key] for key in list(document)[:_TOP_KEYS] if key in self._marks), None)
+        for key in islice(document, _TOP_KEYS):
+            for inner, known in self._marks.get(prefix + key, ()):
+                if not inner or (type(document[key]) is dict and inner in document[key]):
+                    return known
+        return None
 
     def _route(self, topic: str) -> Format | None:
         try:
@@ -102,6 +113,17 @@ def decode(topic: str, payload: bytes, received_at: datetime) -> list[Reading]:
 @lru_cache(maxsize=1)
 def _default() -> Decoder:
     return Decoder()
+
+
+def _marks(formats: tuple[Format, ...]) -> dict[str, list[tuple[str, Format]]]:
+    """Top-level key → the formats it marks, each with the key that must be within; mappings come first."""
+    marks: dict[str, list[tuple[str, Format]]] = {}
+    for known in formats:
+        for mark in known.MARKS:
+            listed = "[]." if mark.startswith("[].") else ""
+            key, _, inner = mark.removeprefix("[].").partition(".")
+            marks.setdefault(listed + key, []).append((inner, known))
+    return marks
 
 
 def _fits(levels_of_filter: list[str], levels: list[str]) -> bool:

@@ -7,13 +7,13 @@ from datetime import UTC
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from sensors.fields import MOST_FIELDS, quantities
-from sensors.instant import instant, whole_milliseconds
+from sensors.fields import MOST_FIELDS, Found, Quantity, quantities
+from sensors.instant import instant, never_set, whole_milliseconds
 from sensors.reading import PayloadRejected, Reading
 from sensors.wording import TWICE, UnreadableError, misfit, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from datetime import datetime, tzinfo
 
     from sensors.metrics import Metric
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 MOST_READINGS = 10_000
 MOST_OBJECTS = 3 * MOST_READINGS  # a batch of native readings has two braces each
 MOST_REFUSALS = 1000
+HOTTEST_ROOM = 50  # °C
 LONGEST_GATEWAY = 100
 LONGEST_DEVICE = 200
 
@@ -71,6 +72,19 @@ class Draft:
         if self._document is None:
             self._document = parsed(self._payload)
         return self._document
+
+    @property
+    def text(self) -> str | None:
+        """The payload as text, None when it is not; for what is no JSON."""
+        try:
+            return str(self._payload, "utf-8-sig").strip()
+        except UnicodeDecodeError:
+            return None
+
+    @property
+    def levels(self) -> list[str]:
+        """The levels of the topic that are not empty; the first one is the gateway's root."""
+        return [level for level in self.topic.split("/") if level]
 
     @property
     def fields(self) -> Json:
@@ -126,6 +140,13 @@ class Draft:
         self._seq = self._sequence(seq)
         return True
 
+    def clock(self, time: object) -> object:
+        """A device's time; None when its clock was never set and the message came just now.
+
+        For a format whose devices send at once: reception then stands in, as without a time.
+        """
+        return None if not self.retained and never_set(time) else time
+
     def put(self, metric: Metric, value: float, field: str, within: str = "") -> None:
         """Add a reading in the metric's own unit, or refuse a value that cannot be one, by its field."""
         if not metric.low <= value <= metric.high or value in metric.sentinels:
@@ -149,17 +170,32 @@ class Draft:
 
     def take(self, fields: Mapping[str, object], known: Collection[str] = ()) -> int:
         """Add the quantities that names in `fields` tell, but `known` metrics; how many names told one."""
+        found = self.look(fields, known)
+        self.add(found.quantities)
+        return found.told
+
+    def take_warily(self, fields: Mapping[str, object]) -> int:
+        """`take` where neither maker nor gateway vouches for the unit: a hot room may be one in °F."""
+        found = self.look(fields)
+        self.add([each for each in found.quantities if not self._too_hot(each)])
+        return found.told
+
+    def look(self, fields: Mapping[str, object], known: Collection[str] = ()) -> Found:
+        """The quantities that names in `fields` tell, none added yet."""
         found = quantities(fields, self.refuse, known, self._fields_left)
         self._fields_left -= found.looked_at
+        return found
+
+    def add(self, found: Iterable[Quantity]) -> None:
+        """Add quantities as readings of the origin last told."""
         device, time, source = self._device, self._time, self._time_source
         gateway, seq = self._gateway, self._seq
         self.readings += [
             Reading(device, metric.key, value, metric.unit, time, source, gateway, seq)
-            for metric, value, *_ in found.quantities
+            for metric, value, *_ in found
         ]
         if len(self.readings) > MOST_READINGS:
             self._give_up()
-        return found.told
 
     def unknown(self, fields: Json) -> None:
         """Refuse fields of which no name tells a quantity; they wait for somebody to map them."""
@@ -174,6 +210,12 @@ class Draft:
                 f"{self.refusals[0][0]}: {self.refusals[0][1]}; and {MOST_REFUSALS} more at least"
             )
         return False
+
+    def _too_hot(self, each: Quantity) -> bool:
+        if each.metric.key != "temperature" or each.value <= HOTTEST_ROOM:
+            return False
+        self.refuse("ambiguous_unit", f"{each.field} is {each.value:g}: in °F, or of no room; say its unit")
+        return True
 
     def _give_up(self) -> NoReturn:
         self.readings.clear()

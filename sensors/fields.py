@@ -9,11 +9,12 @@ from sensors.names import LONGEST_NAME, Name, is_wrapper, named
 from sensors.values import inner_value, read_value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from sensors.metrics import Metric
 
     Refuse = Callable[[str, str], object]
+    _Level = tuple[str, Mapping[str, object], int]  # an object, what its path begins by, how deep one may go
 
 MOST_FIELDS = 5000  # looked at in one payload, records included
 DEEPEST = 4  # wrappers around a field
@@ -47,62 +48,61 @@ def quantities(
     are two equally sure names that disagree, and more than `most` fields.
     """
     best = _Best(refuse)
-    walk = _Walk(fields, most)
+    told = looked_at = 0
+    waiting: list[_Level] = [("", fields, DEEPEST)]
+    while waiting:
+        level = waiting.pop()
+        looked_at += len(level[1])
+        if looked_at > most:
+            refuse("too_many", f"more than {MOST_FIELDS} fields in one payload")
+            break
+        told += _read_level(level, best, known, waiting)
+    return Found(best.settled(), told, looked_at)
+
+
+def _read_level(level: _Level, best: _Best, known: Collection[str], waiting: list[_Level]) -> int:
+    """Add what the fields of one object tell, and the objects in it to those `waiting`; how many told."""
+    prefix, fields, depth = level
     told = 0
-    for name, value, path, unit in walk:
+    for key, path, name, metric, unit_key in _plan(prefix, fields):
+        value = fields[key]
+        kind = type(value)
+        if kind is float or kind is int:
+            if name is None:
+                continue
+        elif kind is dict or kind is list:
+            wrapped = _wrapped(value)
+            if wrapped is not None:
+                if depth and is_wrapper(path):
+                    waiting += [(f"{path}.{begin}", each, depth - 1) for begin, each in wrapped]
+                continue
+        if name is None:
+            continue
         told += 1
         if name.metric in known:
             continue
-        metric, kind = name.plain, type(value)
         if (
-            metric is not None
-            and unit is None
-            and (kind is float or kind is int)
+            (kind is float or kind is int)
+            and metric is not None
             and metric.low <= value <= metric.high  # type: ignore[operator]
             and value not in metric.sentinels
         ):  # most fields: a number in the metric's own unit
             best.add(name, metric, float(value), path)  # type: ignore[arg-type]
         else:
-            best.read(name, value, path, unit)
-    if walk.looked_at > most:
-        refuse("too_many", f"more than {MOST_FIELDS} fields in one payload")
-    return Found(best.settled(), told, walk.looked_at)
-
-
-class _Walk:
-    """The fields whose names tell a metric, also inside wrappers; stops when there are too many."""
-
-    __slots__ = ("_most", "_waiting", "looked_at")
-
-    def __init__(self, fields: Mapping[str, object], most: int) -> None:
-        self._waiting = [("", fields, DEEPEST)]
-        self._most = most
-        self.looked_at = 0
-
-    def __iter__(self) -> Iterator[tuple[Name, object, str, object]]:
-        while self._waiting:
-            prefix, fields, depth = self._waiting.pop()
-            self.looked_at += len(fields)
-            if self.looked_at > self._most:
-                return
-            for key, path, name, unit_key in _plan(prefix, fields):
-                value = fields[key]
-                if type(value) is dict or type(value) is list:
-                    wrapped = _wrapped(value)
-                    if wrapped is not None:
-                        if depth and is_wrapper(path):
-                            self._waiting += [(f"{path}.{begin}", each, depth - 1) for begin, each in wrapped]
-                        continue
-                if name is not None:
-                    yield name, value, path, unit_key and fields[unit_key]
+            best.read(name, value, path, unit_key and fields[unit_key])
+    return told
 
 
 class _Entry(NamedTuple):
-    """What is known of a field before its value: its path, what its name tells, which field says its unit."""
+    """What is known of a field before its value: path, what its name tells, which field says its unit.
+
+    `metric` is the one a plausible number can only be a value of, in its own unit.
+    """
 
     key: str
     path: str
     name: Name | None
+    metric: Metric | None
     unit_key: str | None
 
 
@@ -114,8 +114,13 @@ def _plan(prefix: str, fields: Mapping[str, object]) -> tuple[_Entry, ...]:
 
 def _planned(prefix: str, keys: tuple[str, ...]) -> tuple[_Entry, ...]:
     units = {_bare(key): key for key in keys if len(key) < LONGEST_NAME and "unit" in key.lower()}
-    entries = (_Entry(key, prefix + key, named(prefix + key), units.get(key.lower())) for key in keys)
+    entries = (_entry(key, prefix + key, units.get(key.lower())) for key in keys)
     return tuple(each for each in entries if each.name is not None or is_wrapper(each.path))
+
+
+def _entry(key: str, path: str, unit_key: str | None) -> _Entry:
+    name = named(path)
+    return _Entry(key, path, name, name.plain if name and unit_key is None else None, unit_key)
 
 
 _remembered = lru_cache(maxsize=1024)(_planned)

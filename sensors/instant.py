@@ -1,4 +1,4 @@
-"""An instant as payloads and files write it: ISO 8601, or seconds or milliseconds since 1970."""
+"""An instant as payloads and files write it: ISO 8601, or a number since 1970, its size telling its unit."""
 
 from __future__ import annotations
 
@@ -15,17 +15,32 @@ LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECONDS_END = 1e11  # as seconds the year 5138, as milliseconds 1973: no reading is from between
-_MILLISECONDS_END = 1e14
+_MILLISECONDS_END = 1e14  # likewise
+_MICROSECONDS_END = 1e17
+_NANOSECONDS_END = 1e20
+_EPOCH_DIGITS = (10, 13, 16, 19)  # of a number since 1970 written as text, in this century
+_YEAR = 366 * 86_400
 _SHORTEST = len("2026-03-02T09:15")
 
 
 def instant(value: object, zone: tzinfo) -> datetime:
     """`value` as aware UTC cut to whole milliseconds; a naive ISO time is `zone`'s.
 
+    Numbers are seconds, milliseconds, microseconds or nanoseconds since 1970, also written as text.
+
     Raises UnreadableError (`bad_time`, `clock_behind` before 2000, `clock_ahead` from 2100).
     """
     if isinstance(value, str):
-        moment = _from_iso(value, zone)
+        whole, _, part = value.partition(".")
+        if (
+            len(whole) in _EPOCH_DIGITS
+            and whole.isascii()
+            and whole.isdigit()
+            and (not part or part.isdigit())
+        ):
+            moment = _from_epoch(float(value) if part else int(whole))
+        else:
+            moment = _from_iso(value, zone)
     elif isinstance(value, int | float) and not isinstance(value, bool):
         moment = _from_epoch(value)
     else:
@@ -61,8 +76,22 @@ def _from_iso(text: str, zone: tzinfo) -> datetime:
 
 
 def _from_epoch(number: float) -> datetime:
-    if not -_MILLISECONDS_END < number < _MILLISECONDS_END:  # NaN and infinity too
-        raise UnreadableError("bad_time", f"{shown(number)}, neither seconds nor milliseconds since 1970")
-    # microseconds first: 1680962879.62 s is …879.619999 in binary
-    micros = round(number * 1_000_000) if abs(number) < _SECONDS_END else round(number * 1000)
+    size = abs(number)
+    if not size < _NANOSECONDS_END:  # NaN and infinity too
+        raise UnreadableError("bad_time", f"{shown(number)}, no number since 1970")
+    if size < _SECONDS_END:
+        micros = round(number * 1_000_000)  # first: 1680962879.62 s is …879.619999 in binary
+    elif size < _MILLISECONDS_END:
+        micros = round(number * 1000)
+    else:
+        micros = int(number) if size < _MICROSECONDS_END else int(number) // 1000
     return _EPOCH + timedelta(milliseconds=micros // 1000)
+
+
+def never_set(value: object) -> bool:
+    """Whether a time is what a clock says that nobody has set since it was switched on: 1970 or 2000."""
+    if isinstance(value, str):
+        return value[:4] in ("1970", "2000")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return 0 <= value < _YEAR
+    return False

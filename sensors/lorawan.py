@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from sensors.labelled import as_field, time_of
 from sensors.wording import misfit
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sensors.draft import Draft
+    from sensors.reading import TimeSource
+
+
+_MOST_RECORDS = 2000  # of an uplink, lists of them included
 
 
 @dataclass(slots=True)
@@ -39,13 +48,42 @@ def take_uplink(draft: Draft, uplink: Uplink) -> None:
         if uplink.certain:
             told = draft.take(uplink.certain)
             known = {reading.metric for reading in draft.readings}
-        told += draft.take(uplink.fields, known)
+        told += draft.take(uplink.fields, known) or _labelled(draft, uplink)
     history = uplink.fields.get("history")
     records = [*uplink.records, *history] if isinstance(history, list) else uplink.records
     for record in records:
         told += _record(draft, uplink, record)
     if not told and not draft.refusals:
         draft.unknown(uplink.fields)
+
+
+def _labelled(draft: Draft, uplink: Uplink) -> int:
+    """Take records that name their quantity, `{"label": "Temperature", "value": 25, "date": …}`."""
+    told = 0
+    for record in _records(uplink.fields):
+        fields = as_field(record)
+        if fields is None:
+            continue
+        time = time_of(record)
+        source: TimeSource = "network" if time is None else "device"
+        if draft.origin(
+            uplink.gateway, uplink.device, uplink.time if time is None else time, source, uplink.seq
+        ):
+            told += draft.take(fields)
+    return told
+
+
+def _records(fields: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The codec's object itself and the objects of its lists, also of lists within."""
+    waiting: deque[object] = deque([fields, *islice(fields.values(), _MOST_RECORDS)])
+    for _ in range(_MOST_RECORDS):
+        if not waiting:
+            return
+        each = waiting.popleft()
+        if isinstance(each, list):
+            waiting.extendleft(reversed(each[:_MOST_RECORDS]))
+        elif isinstance(each, dict):
+            yield each
 
 
 def _record(draft: Draft, uplink: Uplink, record: object) -> int:

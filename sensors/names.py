@@ -61,6 +61,7 @@ _NEUTRAL = words(
     measured measurement measurements reading readings value val data
     bytes payload object decoded telemetry sensors values fields params
     uplink message messages attributes action result output report reports var measure mesure mesures
+    dashboard properties content body
     ambiante ambiant interieure interieur piece salle
     sht sht2x sht3x sht4x sht20 sht21 sht30 sht31 sht35 sht40 sht41 sht45 hdc1080 hdc2080 si7021
     bme280 bme680 bme688 bmp280 bmp388 scd30 scd4x scd40 scd41 aht10 aht20 am2301 dht11 dht22 bh1750

@@ -2,7 +2,8 @@
 
 Each is a module with
 - `TOPICS`: MQTT filters of the topics that are this format's and nobody else's;
-- `MARKS`: top-level JSON keys that tell it on any other topic (a webhook, a renamed root);
+- `MARKS`: top-level JSON keys that tell it on any other topic (a webhook, a renamed root): `key`, `key.inner`
+  (an object with that key in it), `[].key` (a list of such objects), TEXT (no JSON), ANY (what nobody knows);
 - `read(draft)`: names the device and the instant with `draft.origin`, gives readings with `draft.put`
   (the metric is known) or `draft.take` (names tell it), refuses with `draft.refuse` or PayloadRejected.
   Reading nothing means: understood, nothing to measure.
@@ -16,6 +17,10 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 if TYPE_CHECKING:
     from sensors.draft import Draft
+
+
+TEXT = "(text)"
+ANY = "(any)"
 
 
 class Format(Protocol):

@@ -2,13 +2,12 @@
 
 Each report repeats what other reports said before; `occupancy` therefore is a state that still
 holds, never a new event. `last_seen` is when the device was heard, if the bridge is set to say it.
+Set to publish attributes apart (`zigbee2mqtt/{name}/temperature`), it sends bare values.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-
-from sensors.metrics import METRICS
 
 if TYPE_CHECKING:
     from sensors.draft import Draft
@@ -16,20 +15,22 @@ if TYPE_CHECKING:
 TOPICS = ("zigbee2mqtt/#",)
 MARKS = ("linkquality",)
 
-_NOT_REPORTS = frozenset(["set", "get", "availability"])
+_NOT_REPORTS = frozenset(["set", "get", "availability", "last_seen"])
 
 
 def read(draft: Draft) -> None:
     """Readings of a device's report; of the bridge's own messages, availability and commands none."""
     gateway, *levels = draft.topic.split("/")
-    if not levels or levels[0] == "bridge" or levels[-1] in _NOT_REPORTS:
+    if not levels or levels[0] == "bridge" or not _NOT_REPORTS.isdisjoint(levels[1:]):
+        return
+    document = draft.document
+    if type(document) is not dict and len(levels) > 1:
+        *levels, attribute = levels
+        if draft.origin(gateway, "/".join(levels)):
+            draft.take({attribute: document})
         return
     fields = draft.fields
     if not draft.origin(gateway, "/".join(levels), fields.get("last_seen"), "network", field="last_seen"):
         return
-    told = draft.take(fields)
-    voltage = fields.get("voltage")
-    if "battery" in fields and type(voltage) is int:  # millivolts of the battery; of a plug it is the mains
-        draft.put(METRICS["battery_voltage"], voltage / 1000, "voltage")
-    if not told:
+    if not draft.take(fields):
         draft.unknown(fields)

@@ -100,10 +100,9 @@ def test_what_cannot_be_read_is_refused_by_name(payload: bytes, code: str, words
 @pytest.mark.parametrize(
     ("topic", "code"),
     [
-        ("cellar/boiler", "unknown_format"),
         ("temoin/nord", "unknown_format"),
         ("temoin/nord/loire/1", "unknown_format"),
-        ("", "unknown_format"),
+        ("", "empty_device"),
         ("temoin/nord/", "empty_device"),
         ("temoin//loire", "empty_device"),
         ("temoin/nord/ \t", "empty_device"),

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sensors import Decoder
+from sensors import Decoder, PayloadRejected, Reading
 from sensors.formats import known_formats
 from sensors.metrics import METRICS
 
@@ -22,16 +22,32 @@ def captured(path: Path) -> dict[str, Any]:
     return content
 
 
+def body(sample: dict[str, Any]) -> bytes:
+    """What came over the wire: `payload` is JSON, `text` is as it stands, `hex` is bytes."""
+    if "hex" in sample:
+        return bytes.fromhex(sample["hex"])
+    return (sample["text"] if "text" in sample else json.dumps(sample["payload"])).encode()
+
+
+def decoded(sample: dict[str, Any]) -> tuple[list[Reading], str | None]:
+    try:
+        return Decoder().decode(sample["topic"], body(sample), RECEIVED), None
+    except PayloadRejected as rejection:
+        return list(rejection.readings), rejection.code
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_payload_gives_exactly_its_quantities(path: Path):
     sample = captured(path)
-    readings = Decoder().decode(sample["topic"], json.dumps(sample["payload"]).encode(), RECEIVED)
+    readings, refused = decoded(sample)
     expected = {
         (each["device"], metric, datetime.fromisoformat(each["time"])): (float(value), each["time_source"])
         for each in sample["expected"]
         for metric, value in each["values"].items()
     }
     assert {(r.device, r.metric, r.time): (r.value, r.time_source) for r in readings} == expected
+    assert len(readings) == len(expected)
+    assert refused == sample.get("refused")
     assert all(r.unit == METRICS[r.metric].unit for r in readings)
     assert all(r.device.startswith(f"{r.gateway}/") for r in readings)
 
