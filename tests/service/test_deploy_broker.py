@@ -1,0 +1,219 @@
+"""The broker's configuration, run by Mosquitto: only paths, the port and the user differ from the image's."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import paho.mqtt.client as mqtt
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+
+DEPLOY = Path(__file__).parents[2] / "service" / "deploy"
+MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
+PEOPLE = {"temoin": "of-temoin", "hall": "of-hall", "annexe": "of-annexe"}
+PLUGIN = Path("/usr/lib/mosquitto_persist_sqlite.so")
+
+pytestmark = pytest.mark.skipif(
+    MOSQUITTO is None or shutil.which("mosquitto_passwd") is None,
+    reason="Mosquitto is not here: apt-get install mosquitto",
+)
+
+
+def version():
+    said = subprocess.run([MOSQUITTO, "-h"], capture_output=True, text=True, check=False).stdout
+    return tuple(map(int, re.search(r"version (\d+)\.(\d+)", said).groups()))
+
+
+class Broker:
+    """Mosquitto with the files of the deployment, in a folder."""
+
+    def __init__(self, folder, durable):
+        self.folder = folder
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        for name in ("access", "data", "conf.d"):
+            (folder / name).mkdir()
+        subprocess.run(
+            ["sh", DEPLOY / "prepare.sh", "127.0.0.1"], cwd=folder, check=True, capture_output=True
+        )
+        (folder / "access" / "acl").write_text((DEPLOY / "mosquitto.acl").read_text())
+        (folder / "access" / "passwd").touch()
+        for name, password in PEOPLE.items():
+            passwd = ["mosquitto_passwd", "-b", folder / "access" / "passwd", name, password]
+            subprocess.run(passwd, check=True, capture_output=True)
+        self._here("mosquitto.conf", folder / "mosquitto.conf")
+        self._here(durable, folder / "conf.d" / "durable.conf")
+
+    def _here(self, name, path):
+        text = (DEPLOY / name).read_text()
+        for theirs, ours in {
+            "/mosquitto/config/": f"{self.folder}/",
+            "/mosquitto/access/": f"{self.folder}/access/",
+            "/mosquitto/data/": f"{self.folder}/data/",
+            "/run/secrets/": f"{self.folder}/secrets/",
+            "listener 8883": f"listener {self.port} 127.0.0.1",
+        }.items():
+            text = text.replace(theirs, ours)
+        if os.geteuid() == 0 and name == "mosquitto.conf":
+            text += "user root\n"  # the folder of a test is its own
+        path.write_text(text)
+
+    def start(self):
+        """Run it until `stop`."""
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [MOSQUITTO, "-c", self.folder / "mosquitto.conf"], stderr=log, stdout=log
+            )
+        until = time.monotonic() + 10
+        while time.monotonic() < until:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            assert self.process.poll() is None, (self.folder / "log").read_text()
+            time.sleep(0.05)
+        pytest.fail("Mosquitto did not listen within 10 s")
+
+    def stop(self):
+        """Ask it to end, and wait."""
+        self.process.terminate()
+        self.process.wait(timeout=10)
+
+    def connect(self, user, **given):
+        """A client of this user that trusts the authority that prepare.sh made; refused ones raise."""
+        return Client(self, user, given.pop("password", PEOPLE.get(user, "")), **given)
+
+
+class Client:
+    """One connection, and what arrived on it."""
+
+    def __init__(self, broker, user, password, name="", ca="ca_crt"):
+        self.got, self.up, self.code = [], threading.Event(), None
+        self.client = mqtt.Client(CallbackAPIVersion.VERSION2, name, clean_session=not name)
+        self.client.username_pw_set(user, password)
+        self.client.tls_set(broker.folder / "secrets" / ca if ca else None)
+        self.client.on_connect = self._connected
+        self.client.on_message = lambda _c, _u, message: self.got.append(message.payload.decode())
+        self.client.connect("127.0.0.1", broker.port)
+        self.client.loop_start()
+        if not self.up.wait(10) or self.code.is_failure:
+            self.close()
+            raise PermissionError(str(self.code))
+
+    def _connected(self, _client, _userdata, _flags, code, _properties):
+        self.code = code
+        self.up.set()
+
+    def publish(self, topic, payload):
+        """Send, and wait until the broker has it."""
+        self.client.publish(topic, payload, qos=1).wait_for_publish(10)
+
+    def forge(self, topic, payload):
+        """Send what is not allowed and go; some versions of the broker end the connection by themselves."""
+        self.client.publish(topic, payload, qos=0)
+        self.close()
+
+    def subscribe(self, topic):
+        """Ask for a topic, and wait for the answer."""
+        done = threading.Event()
+        self.client.on_subscribe = lambda *_: done.set()
+        self.client.subscribe(topic, qos=1)
+        assert done.wait(10)
+
+    def arrived(self, count, within=10.0):
+        """What arrived once `count` did, or all there is after a moment."""
+        until = time.monotonic() + within
+        while len(self.got) < count and time.monotonic() < until:
+            time.sleep(0.02)
+        return self.got
+
+    def close(self):
+        """Say goodbye."""
+        self.client.disconnect()
+        self.client.loop_stop()
+
+
+@pytest.fixture(scope="module", params=["mosquitto-2.0.conf", "mosquitto-2.1.conf"])
+def broker(request, tmp_path_factory):
+    if request.param == "mosquitto-2.1.conf" and (version() < (2, 1) or not PLUGIN.exists()):
+        pytest.skip(
+            f"Mosquitto 2.1 with {PLUGIN.name} is not here: this one is {'.'.join(map(str, version()))}"
+        )
+    started = Broker(tmp_path_factory.mktemp("broker"), request.param)
+    started.start()
+    yield started
+    started.stop()
+
+
+def test_a_gateway_writes_under_its_own_root_and_temoin_reads_it(broker):
+    temoin, hall = broker.connect("temoin"), broker.connect("hall")
+    temoin.subscribe("#")
+    broker.connect("hall").forge("temoin/annexe/loire", "forged")
+    hall.publish("temoin/hall/loire", "own")
+    assert temoin.arrived(1) == ["own"]
+    temoin.close(), hall.close()
+
+
+def test_a_gateway_reads_nothing_of_another_and_nothing_of_its_own(broker):
+    annexe, hall = broker.connect("annexe"), broker.connect("hall")
+    annexe.subscribe("#")
+    annexe.subscribe("$SYS/#")
+    hall.publish("temoin/hall/loire", "of hall")
+    annexe.publish("temoin/annexe/loire", "of annexe")
+    assert annexe.arrived(1, within=0.5) == []
+    annexe.close(), hall.close()
+
+
+def test_temoin_writes_nothing(broker):
+    """Whoever steals the receiver's password cannot invent readings."""
+    temoin = broker.connect("temoin")
+    temoin.subscribe("#")
+    broker.connect("temoin").forge("temoin/hall/loire", "invented")
+    assert temoin.arrived(1, within=0.5) == []
+    temoin.close()
+
+
+@pytest.mark.parametrize(("user", "password"), [("", ""), ("hall", "wrong"), ("nobody", "of-hall")])
+def test_nobody_comes_in_without_a_name_and_its_password(broker, user, password):
+    with pytest.raises(PermissionError):
+        broker.connect(user, password=password)
+
+
+def test_without_the_authority_nobody_is_trusted(broker):
+    with pytest.raises(ssl.SSLCertVerificationError):
+        broker.connect("hall", ca=None)
+
+
+def test_plain_mqtt_is_not_spoken(broker):
+    with socket.create_connection(("127.0.0.1", broker.port), timeout=5) as plain:
+        plain.sendall(b"\x10\x0e\x00\x04MQTT\x04\x02\x00\x3c\x00\x02ab")
+        try:
+            answer = plain.recv(4)
+        except ConnectionResetError:
+            answer = b""
+    assert not answer.startswith(b"\x20")  # a CONNACK
+
+
+def test_a_queue_longer_than_stock_mosquittos_survives_a_restart(broker):
+    """3,000 messages while the receiver is away, a restart in between: all of them, in order."""
+    away = broker.connect("temoin", name="temoin-ingest")
+    away.subscribe("temoin/#")
+    away.close()
+    hall = broker.connect("hall")
+    sent = [str(n) for n in range(3000)]
+    infos = [hall.client.publish("temoin/hall/loire", n, qos=1) for n in sent]
+    infos[-1].wait_for_publish(20)
+    hall.close()
+    broker.stop()
+    broker.start()
+    back = broker.connect("temoin", name="temoin-ingest")
+    assert back.arrived(3000, within=20) == sent
+    back.close()
