@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from itertools import islice
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -31,8 +31,9 @@ class Decoder:
 
     def __init__(self, mappings: Iterable[Format] = (), timezone: str = "Europe/Paris") -> None:
         self._zone = ZoneInfo(timezone)
-        self._formats = (*mappings, *known_formats())
-        self._marks = _marks(self._formats)
+        mapped, known = tuple(mappings), known_formats()
+        self._filters = [*_filters(mapped), *_filters(known)]
+        self._marks = _marks((*mapped, *known))
         self._routes: dict[str, Format | None] = {}
 
     def decode(
@@ -93,12 +94,8 @@ class Decoder:
             if len(self._routes) >= _MOST_ROUTES:
                 self._routes.clear()
             levels = topic.split("/")
-            candidates = (
-                known
-                for known in self._formats
-                if any(_fits(each.split("/"), levels) for each in known.TOPICS)
-            )
-            route = self._routes[topic] = next(candidates, None)
+            fitting = [known for filter_, known in self._filters if _fits(filter_, levels)]
+            route = self._routes[topic] = fitting[0] if fitting else None
             return route
 
 
@@ -113,6 +110,16 @@ def decode(topic: str, payload: bytes, received_at: datetime) -> list[Reading]:
 @lru_cache(maxsize=1)
 def _default() -> Decoder:
     return Decoder()
+
+
+def _filters(formats: tuple[Format, ...]) -> list[tuple[list[str], Format]]:
+    """Topic filters by level, those first that begin with most levels of their own."""
+    filters = [(each.split("/"), known) for known in formats for each in known.TOPICS]
+    return sorted(filters, key=lambda pair: -sum(1 for _ in takewhile(_is_literal, pair[0])))
+
+
+def _is_literal(level: str) -> bool:
+    return level not in ("+", "#")
 
 
 def _marks(formats: tuple[Format, ...]) -> dict[str, list[tuple[str, Format]]]:

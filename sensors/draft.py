@@ -180,6 +180,14 @@ class Draft:
         self.add([each for each in found.quantities if not self._too_hot(each)])
         return found.told
 
+    def take_bare(self, name: str) -> int:
+        """Take a payload that is one bare value, of the quantity that `name` tells."""
+        text = self.text
+        if text is None:
+            self.refuse("binary", "the payload is no text")
+            return 0
+        return self.take_warily({name: text.strip('"')})
+
     def look(self, fields: Mapping[str, object], known: Collection[str] = ()) -> Found:
         """The quantities that names in `fields` tell, none added yet."""
         found = quantities(fields, self.refuse, known, self._fields_left)
