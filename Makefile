@@ -38,11 +38,13 @@ bench: $(VENV)/.dev ## The measurements, each printed as a table
 calibration: $(VENV)/.dev ## The calibration of the comparison (docs/method.md), under twenty minutes
 	@exec $(BIN)/python benchmarks/calibration.py $(ARGS)
 
-lock: $(VENV)/.dev ## Renew the two lock files of hashes from pyproject.toml
+lock: $(VENV)/.dev ## Renew the three lock files of hashes from pyproject.toml
 	@cd . && $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		--no-emit-index-url --extra postgresql pyproject.toml -o service/deploy/requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		--no-emit-index-url --extra postgresql --group dev pyproject.toml -o tests/requirements.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--no-emit-index-url --group build -o service/deploy/build.lock
 
 clean: ## Forget the virtual environment and every cache
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov
