@@ -926,6 +926,7 @@ QUARANTINE_CODES: dict[str, str] = {
     "too_large": N_("message trop gros"),
     "too_many": N_("trop de mesures en un message"),
     "internal": N_("erreur de décodage"),
+    "store_refused": N_("refusé par InfluxDB"),
     "clock_ahead": N_("horloge en avance"),
     "clock_behind": N_("horloge en retard"),
     "late": N_("message trop ancien"),

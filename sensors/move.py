@@ -7,12 +7,13 @@ and ledger take the same thing twice without harm.
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
-from sensors.reading import Message, PayloadRejected, Reading, SensorError
+from sensors.reading import Message, PayloadRejected, Reading, ReadingsRefused, SensorError
 
 if TYPE_CHECKING:
     import threading
@@ -179,11 +180,16 @@ class Mover:
 
     def step(self) -> int:
         """Move one batch; how many messages it was. Raises SensorError and has then moved nothing."""
-        sifted = self._sieve.sift(self._landing.after(self._landing.position, BATCH_MESSAGES))
+        begun = self._landing.position
+        sifted = self._sieve.sift(self._landing.after(begun, BATCH_MESSAGES))
         if not sifted.messages:
             return 0
         if sifted.readings:
-            self._store.write(sifted.readings)
+            try:
+                self._store.write(sifted.readings)
+            except ReadingsRefused as refusal:
+                again = self._landing.after(begun, sifted.messages)
+                sifted.refusals += traced(self._sieve, again, refusal, sifted.refusals)
             self._ledger.record(sifted.seen, sifted.days)
         if sifted.refusals:
             self._quarantine.put(self._landing.name, sifted.refusals)
@@ -205,8 +211,9 @@ class Mover:
                 moved = self.step()
                 self._tidy()
             except SensorError as error:
-                self._in_trouble(str(error), pause)
-                stop.wait(pause)
+                asked = getattr(error, "retry_after", None) or 0.0
+                self._in_trouble(str(error), max(pause, asked))
+                stop.wait(max(pause, asked))
                 pause = min(pause * 2, LONGEST_PAUSE)
                 continue
             self._out_of_trouble()
@@ -231,6 +238,25 @@ class Mover:
         if self.progress.trouble is not None:
             log.info("moving again")
             self.progress = replace(self.progress, trouble=None, since=None)
+
+
+def traced(
+    sieve: Sieve,
+    messages: Iterable[tuple[int, Message]],
+    refusal: ReadingsRefused,
+    known: Iterable[Refusal] = (),
+) -> list[Refusal]:
+    """The messages, but the `known` ones, whose readings the store will never take; decoded once more."""
+    why = {(each.device, each.metric, each.time): reason for each, reason in refusal.refused}
+    done = {each.landing_id for each in known}
+    found = []
+    for landing_id, message in messages:
+        readings = sieve.sift([(landing_id, message)], most=sys.maxsize).readings
+        reasons = [why.get((each.device, each.metric, each.time)) for each in readings]
+        reason = next(filter(None, reasons), None)
+        if reason is not None and landing_id not in done:
+            found.append(Refusal(landing_id, message, f"store_refused: {reason}"))
+    return found
 
 
 def _see(seen: dict[str, Sighting], reading: Reading, received_at: datetime) -> None:

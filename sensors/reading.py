@@ -84,4 +84,23 @@ class LandingError(SensorError):
 
 
 class StoreError(SensorError):
-    """The store refuses, or cannot be reached; what was to be written is still in the landing."""
+    """The store refuses, or cannot be reached; what was to be written is still in the landing.
+
+    `retry_after`: seconds that the store asks for before it is tried again, None when it did not say.
+    """
+
+    def __init__(self, sentence: str, retry_after: float | None = None) -> None:
+        super().__init__(sentence)
+        self.retry_after = retry_after
+
+
+class ReadingsRefused(StoreError):  # noqa: N818 - sibling of PayloadRejected
+    """The store kept everything but these readings, which it will never take, each with its reason."""
+
+    def __init__(self, refused: Iterable[tuple[Reading, str]]) -> None:
+        self.refused = tuple(refused)
+        reading, why = self.refused[0]
+        super().__init__(
+            f"{len(self.refused)} readings were refused, first {reading.metric} of {reading.device} at "
+            f"{reading.time.isoformat()}: {why}"
+        )

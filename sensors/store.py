@@ -21,7 +21,11 @@ class ReadingStore(Protocol):
     """
 
     def write(self, readings: Iterable[Reading]) -> None:
-        """Keep these readings durably, or raise StoreError and keep none. Writing twice changes nothing."""
+        """Keep these readings durably. Writing twice changes nothing.
+
+        Raises StoreError: none or some are kept, and writing them all again is right. Raises
+        ReadingsRefused when all are kept but some that the store will never take.
+        """
         ...
 
     def read(
@@ -43,7 +47,7 @@ class ReadingStore(Protocol):
         ...
 
     def settle(self, before: date) -> list[date]:
-        """Put away UTC days that ended before `before` in their final form; the days so treated."""
+        """Put away UTC days that ended before `before` in their final form; the days so treated, if any."""
         ...
 
     def close(self) -> None:

@@ -12,12 +12,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from sensors.decode import Decoder
 from sensors.landing import Landing
-from sensors.move import Mover, Refusal, Sieve, Sighting
+from sensors.move import Mover, Refusal, Sieve, Sighting, traced
 from sensors.quality import Gate
-from sensors.reading import Message, StoreError
+from sensors.reading import Message, ReadingsRefused, StoreError
 from sensors.store_embedded import EmbeddedStore
 from service.registry import devices, quarantine
-from service.settings import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -31,8 +30,16 @@ if TYPE_CHECKING:
 
 def open_store(settings: Settings) -> ReadingStore:
     """The store the settings name."""
-    if settings.store == "influxdb":
-        raise SettingsError("TEMOIN_STORE: this version keeps readings in the embedded store only")
+    if settings.store == "influxdb" and settings.influx_token is not None:
+        from sensors.store_influx import InfluxStore  # noqa: PLC0415 - 0.3 s that the embedded store need not pay
+
+        return InfluxStore(
+            settings.influx_url,
+            settings.influx_token.get_secret_value(),
+            settings.influx_org,
+            settings.influx_bucket,
+            settings.influx_retention_days,
+        )
     return EmbeddedStore(settings.data_dir / "store")
 
 
@@ -110,8 +117,12 @@ def replay(
     again = sieve(settings, Gate(max_age=None))
     with registry.session() as session:
         for page in quarantine.chosen(session, ids, code):
-            sifted = again.sift([(entry.id, _as_it_came(entry)) for entry in page], most=sys.maxsize)
-            store.write(sifted.readings)
+            messages = [(entry.id, _as_it_came(entry)) for entry in page]
+            sifted = again.sift(messages, most=sys.maxsize)
+            try:
+                store.write(sifted.readings)
+            except ReadingsRefused as refusal:
+                sifted.refusals += traced(again, messages, refusal, sifted.refusals)
             refused = {refusal.landing_id: refusal.reason for refusal in sifted.refusals}
             for entry in page:
                 quarantine.judge(entry, refused.get(entry.id))

@@ -69,7 +69,10 @@ class Settings(BaseSettings):
     influx_url: str = Field("http://localhost:8086", description="InfluxDB 2.x, when STORE is influxdb")
     influx_token: SecretStr | None = Field(None, description="Its token: read and write on the bucket")
     influx_org: str = Field("temoin", description="Its organisation")
-    influx_bucket: str = Field("temoin", description="Its bucket")
+    influx_bucket: str = Field("temoin", description="Its bucket, made if the token may")
+    influx_retention_days: int = Field(
+        0, ge=0, description="Days that a bucket made by Témoin keeps readings; 0 for ever"
+    )
     database_url: str | None = Field(
         None,
         description="Registry: sqlite:///… or postgresql+psycopg://…; by default registry.db in DATA_DIR",

@@ -246,8 +246,9 @@ def fields(start: int, count: int) -> bytes:
     ],
     ids=["names", "batch", "empties", "number", "numbers", "fields", "wrappers", "regions", "records"],
 )
-def test_a_megabyte_of_malice_is_refused_in_a_tenth_of_a_second(topic: str, payload: bytes):
-    assert min(_seconds(topic, payload) for _ in range(3)) < 0.1
+def test_a_megabyte_of_malice_keeps_nobody_waiting(topic: str, payload: bytes):
+    """What it takes, 0.1 s at most, is told by benchmarks/decode.py; a second is another order of growth."""
+    assert min(_seconds(topic, payload) for _ in range(3)) < 1.0
 
 
 def _seconds(topic: str, payload: bytes) -> float:

@@ -17,7 +17,7 @@ from sensors.decode import Decoder
 from sensors.landing import Landing
 from sensors.move import Mover, Refusal, Sieve, Sighting
 from sensors.quality import Gate
-from sensors.reading import Message, Reading, StoreError
+from sensors.reading import Message, Reading, ReadingsRefused, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -223,3 +223,48 @@ def test_an_empty_payload_that_was_understood_is_neither_stored_nor_refused(rive
     river.drain()
     assert not river.store.kept
     assert river.landing.backlog == 0
+
+
+@dataclass
+class ChoosyStore(FakeStore):
+    """Never takes a temperature."""
+
+    def write(self, readings: Iterable[Reading]) -> None:
+        """All but temperatures."""
+        given = list(readings)
+        super().write(one for one in given if one.metric != "temperature")
+        refused = [(one, "no temperatures here") for one in given if one.metric == "temperature"]
+        if refused:
+            raise ReadingsRefused(refused)
+
+
+def test_a_reading_the_store_will_never_take_goes_to_quarantine_with_its_message(tmp_path: Path):
+    landing = Landing(tmp_path / "mqtt.db")
+    payloads = [{"co2": 612}, {"co2": 613, "temperature": 21.5}, {"co2": 614}]
+    at = NOON.isoformat()
+    landing.append(
+        Message(f"temoin/nord/{n}", json.dumps({"time": at, "readings": each}).encode(), NOON)
+        for n, each in enumerate(payloads)
+    )
+    river = River(landing, store=ChoosyStore())
+    mover = river.drain()
+    assert sorted(river.store.kept.values()) == [612.0, 613.0, 614.0]
+    (refusal,) = river.quarantine.entries.values()
+    assert refusal.message.topic == "temoin/nord/1"
+    assert refusal.reason == "store_refused: no temperatures here"
+    assert mover.progress.refused == 1
+    assert mover.step() == 0
+
+
+def test_a_store_that_says_when_to_come_back_is_left_alone_until_then(tmp_path: Path, monkeypatch):
+    landing = Landing(tmp_path / "mqtt.db")
+    landing.append([Message("temoin/nord/a", b'{"readings": {"co2": 612}}', NOON)])
+    river = River(landing)
+    monkeypatch.setattr(
+        river.store, "write", lambda _readings: (_ for _ in ()).throw(StoreError("busy", retry_after=17.0))
+    )
+    waited: list[float] = []
+    stop = threading.Event()
+    monkeypatch.setattr(stop, "wait", lambda seconds: waited.append(seconds) or stop.set())
+    river.mover().run(stop)
+    assert waited == [17.0]

@@ -171,3 +171,20 @@ def test_writing_after_close_is_refused(tmp_path: Path):
     store.close()
     with pytest.raises(StoreError, match="closed"):
         store.write([reading(1, MONDAY)])
+
+
+def test_only_days_that_are_over_are_settled_and_those_that_got_late_readings_again(tmp_path: Path):
+    store, next_day = EmbeddedStore(tmp_path), timedelta(days=1)
+    store.write([reading(n, MONDAY + n * next_day) for n in range(3)])
+    assert store.settle(date(2026, 3, 4)) == [date(2026, 3, 2), date(2026, 3, 3)]
+    assert store.settle(date(2026, 3, 4)) == []
+    store.write([reading(7, MONDAY + timedelta(hours=1))])
+    assert store.settle(date(2026, 3, 4)) == [date(2026, 3, 2)]
+    store.close()
+
+
+def test_days_are_those_of_utc_in_summer_too(tmp_path: Path):
+    store, midnight = EmbeddedStore(tmp_path), datetime(2026, 7, 1, tzinfo=UTC)
+    store.write([reading(1, midnight - timedelta(milliseconds=1)), reading(2, midnight)])
+    assert store.settle(date(2026, 7, 1)) == [date(2026, 6, 30)]
+    store.close()

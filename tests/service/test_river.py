@@ -14,7 +14,7 @@ from service import river
 from service.cli.quarantine import quarantine_app
 from service.registry import Registry, quarantine
 from service.registry.tables import Device, QuarantineEntry, StaleDay
-from service.settings import Settings, SettingsError
+from service.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,12 +138,6 @@ def test_a_replay_of_many_goes_page_by_page(
     monkeypatch.setattr(quarantine, "PAGE", 2)
     refuse(registry, *[GOOD, b"bad"] * 3)
     assert river.replay(settings, registry, store) == river.Replayed(stored=3, readings=6, waiting=3)
-
-
-def test_the_store_of_another_installation_is_refused_by_name(settings: Settings):
-    other = settings.model_copy(update={"store": "influxdb"})
-    with pytest.raises(SettingsError, match="TEMOIN_STORE"):
-        river.open_store(other)
 
 
 def run(settings: Settings, *arguments: str) -> tuple[int, str]:

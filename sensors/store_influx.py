@@ -1,0 +1,271 @@
+"""The store on InfluxDB 2.x: measurement `readings`, tag `device`, one float field a metric, times in ms.
+
+A point's identity is device, time and a field's name: writing twice changes nothing, a late reading needs no
+care. Batches are ours and synchronous, since the client's batching mode loses data in silence. InfluxDB's
+answer decides: 400 and 422 mean something bad in a batch, which is halved until the bad readings stand alone;
+413 halves too; everything else is a StoreError, and whoever writes tries again.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from influxdb_client import BucketRetentionRules, Dialect, InfluxDBClient, WritePrecision
+from influxdb_client.client.exceptions import InfluxDBError
+from influxdb_client.client.write_api import SYNCHRONOUS
+from influxdb_client.rest import ApiException
+from urllib3 import Retry
+from urllib3.exceptions import HTTPError
+
+from sensors.reading import Reading, ReadingsRefused, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    import pandas as pd
+
+MEASUREMENT = "readings"
+BATCH = 5_000  # lines a request
+TIMEOUT = 30.0  # seconds of one request
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND = timedelta(milliseconds=1)
+FIRST, LAST = EPOCH, datetime(2200, 1, 1, tzinfo=UTC)
+BAD_LINES, TOO_LARGE, NOT_ALLOWED, NOT_FOUND, MADE_MEANWHILE = (400, 422), 413, (401, 403), 404, 422
+COLUMNS = {"_time": "str", "_value": "float64", "_field": "str", "device": "str"}
+PLAIN = Dialect(header=True, delimiter=",", annotations=[], comment_prefix="#", date_time_format="RFC3339")
+# a tag's value cannot hold control characters, nor end in a backslash; % is what the others are written with
+_UNWRITABLE = re.compile(r"[\x00-\x1f\x7f%\\]")
+_WRITTEN = re.compile(r"%([0-9A-F]{2})")
+_SPECIAL = re.compile(r"([,= ])")
+
+
+class InfluxStore:
+    """A bucket of InfluxDB as `sensors.store.ReadingStore`; nothing is opened before the first call.
+
+    Its token needs to read and write the bucket, no more; with leave to create buckets, a missing one is
+    made, its readings kept `retention_days` (0: for ever).
+    """
+
+    def __init__(self, url: str, token: str, org: str, bucket: str, retention_days: int = 0) -> None:
+        self._bucket, self._retention = bucket, timedelta(days=retention_days)
+        self._where = f"InfluxDB at {url}"
+        # a connection that the server closed meanwhile is opened again, once; nothing else is tried twice
+        again = Retry(
+            1, connect=0, status=0, redirect=0, allowed_methods=None, respect_retry_after_header=False
+        )
+        self._client = InfluxDBClient(
+            url, token, org=org, timeout=int(1000 * TIMEOUT), enable_gzip=True, retries=again
+        )
+
+    def write(self, readings: Iterable[Reading]) -> None:
+        """Keep these readings. Raises StoreError: none or some are kept, write them all again.
+
+        Raises ReadingsRefused when all are kept but those that InfluxDB will never take.
+        """
+        kept = {(each.device, each.metric, each.time): each for each in readings}  # the last received wins
+        points = _points(kept.values())
+        refused: list[tuple[Reading, str]] = []
+        for start in range(0, len(points), BATCH):
+            self._send(points[start : start + BATCH], refused)
+        if refused:
+            raise ReadingsRefused(refused)
+
+    def read(
+        self,
+        start: datetime,
+        end: datetime,
+        devices: Collection[str] | None = None,
+        metrics: Collection[str] | None = None,
+    ) -> pd.DataFrame:
+        """Readings of [start, end), as the protocol has them."""
+        return self._query(_flux(self._bucket, start, end, devices, metrics))
+
+    def latest(self, devices: Collection[str] | None = None) -> pd.DataFrame:
+        """The last reading of each device and metric."""
+        return self._query(_flux(self._bucket, FIRST, LAST, devices, None, "|> last()"))
+
+    def settle(self, before: date) -> list[date]:  # noqa: ARG002 - the protocol's
+        """No day: InfluxDB compacts its own files."""
+        return []
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._client.close()
+
+    # ------------------------------------------------------------------------------------------ writing
+
+    def _send(self, points: Sequence[_Point], refused: list[tuple[Reading, str]]) -> None:
+        try:
+            self._client.write_api(write_options=SYNCHRONOUS).write(
+                self._bucket,
+                record="\n".join(point.line for point in points).encode(),
+                write_precision=WritePrecision.MS,
+            )
+        except ApiException as error:
+            if error.status == NOT_FOUND:
+                self._make_bucket(error)
+                self._send(points, refused)
+            elif error.status in (*BAD_LINES, TOO_LARGE) and len(points) > 1:
+                half = len(points) // 2
+                self._send(points[:half], refused)
+                self._send(points[half:], refused)
+            elif error.status in BAD_LINES:
+                self._alone(points[0], _said(error), refused)
+            else:
+                raise self._trouble(error) from error
+        except (HTTPError, OSError) as error:
+            raise self._silence(error) from error
+
+    def _alone(self, point: _Point, why: str, refused: list[tuple[Reading, str]]) -> None:
+        """One line that is bad: its readings one by one, since one field may be what is wrong with it."""
+        if len(point.readings) == 1:
+            refused.append((point.readings[0], why))
+            return
+        for reading in point.readings:
+            self._send(_points([reading]), refused)
+
+    def _make_bucket(self, missing: ApiException) -> None:
+        rules = BucketRetentionRules(every_seconds=int(self._retention.total_seconds()))
+        try:
+            self._client.buckets_api().create_bucket(bucket_name=self._bucket, retention_rules=rules)
+        except InfluxDBError as error:  # ApiException is one, and so is an organisation that is not seen
+            if getattr(error, "status", None) == MADE_MEANWHILE:
+                return
+            raise StoreError(
+                f"{self._where} has no bucket « {self._bucket} » ({_said(missing)}) and this token may not "
+                f"make it ({_said(error)}): influx bucket create --name {self._bucket}"
+            ) from error
+        except (HTTPError, OSError) as error:
+            raise self._silence(error) from error
+
+    # ------------------------------------------------------------------------------------------ reading
+
+    def _query(self, flux: str) -> pd.DataFrame:
+        import pandas as pd  # noqa: PLC0415 - ingestion never reads
+
+        try:
+            answer = self._client.query_api().query_raw(flux, dialect=PLAIN)
+            found = pd.read_csv(
+                answer,
+                usecols=list(COLUMNS),
+                dtype=COLUMNS,
+                keep_default_na=False,
+                na_values={"_value": [""]},
+            )
+        except pd.errors.EmptyDataError:
+            found = pd.DataFrame({name: [] for name in COLUMNS}, dtype=str)
+        except ApiException as error:
+            if error.status == NOT_FOUND:
+                self._make_bucket(error)
+                return self._query(flux)
+            raise self._trouble(error) from error
+        except (HTTPError, OSError, ValueError) as error:
+            raise self._silence(error) from error
+        devices = found["device"].astype("category")
+        names = devices.cat.rename_categories([_read_tag(name) for name in devices.cat.categories])
+        frame = pd.DataFrame(
+            {
+                "device": names.astype("str"),
+                "metric": found["_field"].astype("str"),
+                "time": pd.to_datetime(found["_time"], utc=True, format="ISO8601").astype(
+                    "datetime64[ms, UTC]"
+                ),
+                "value": found["_value"].astype("float64"),
+            }
+        )
+        return frame.sort_values(["device", "metric", "time"], ignore_index=True)
+
+    # ----------------------------------------------------------------------------------------- troubles
+
+    def _trouble(self, error: ApiException) -> StoreError:
+        if error.status in NOT_ALLOWED:
+            return StoreError(
+                f"{self._where} refuses the token ({_said(error)}): TEMOIN_INFLUX_TOKEN needs to read and "
+                f"write the bucket « {self._bucket} » of TEMOIN_INFLUX_ORG"
+            )
+        headers: Mapping[str, str] = error.headers or {}
+        wait = headers.get("Retry-After", "")
+        return StoreError(
+            f"{self._where} answers {error.status} ({_said(error)})",
+            retry_after=float(wait) if wait.isdigit() else None,
+        )
+
+    def _silence(self, error: Exception) -> StoreError:
+        return StoreError(f"{self._where} does not answer ({type(error).__name__})")
+
+
+class _Point:
+    """The readings of one device at one time, and their line."""
+
+    __slots__ = ("line", "readings")
+
+    def __init__(self, readings: list[Reading]) -> None:
+        self.readings = readings
+        first = readings[0]
+        fields = ",".join(f"{each.metric}={float(each.value)!r}" for each in readings)
+        at = (first.time - EPOCH) // MILLISECOND
+        self.line = f"{MEASUREMENT},device={_written_tag(first.device)} {fields} {at}"
+
+
+def _points(readings: Iterable[Reading]) -> list[_Point]:
+    """Readings of one device and time together, in the order in which they came."""
+    grouped: dict[tuple[str, datetime], list[Reading]] = {}
+    for each in readings:
+        grouped.setdefault((each.device, each.time), []).append(each)
+    return [_Point(group) for group in grouped.values()]
+
+
+def _written_tag(device: str) -> str:
+    plain = _UNWRITABLE.sub(lambda found: f"%{ord(found[0]):02X}", device)
+    return _SPECIAL.sub(r"\\\1", plain)
+
+
+def _read_tag(value: str) -> str:
+    return _WRITTEN.sub(lambda found: chr(int(found[1], 16)), value)
+
+
+def _flux(
+    bucket: str,
+    start: datetime,
+    end: datetime,
+    devices: Collection[str] | None,
+    metrics: Collection[str] | None,
+    then: str = "",
+) -> str:
+    """A query that the storage engine filters by itself: `or` chains are pushed down, `contains` is not."""
+    parts = [
+        f"from(bucket: {_quoted(bucket)})",
+        f"|> range(start: {_instant(start)}, stop: {_instant(end)})",
+        f'|> filter(fn: (r) => r._measurement == "{MEASUREMENT}")',
+    ]
+    if devices is not None:
+        tags = [_UNWRITABLE.sub(lambda found: f"%{ord(found[0]):02X}", device) for device in devices]
+        parts.append(_any_of("device", tags))
+    if metrics is not None:
+        parts.append(_any_of("_field", metrics))
+    parts += [then, '|> keep(columns: ["_time", "_value", "_field", "device"])']
+    return "\n".join(filter(None, parts))
+
+
+def _any_of(column: str, values: Iterable[str]) -> str:
+    chain = " or ".join(f"r.{column} == {_quoted(value)}" for value in values)
+    return f"|> filter(fn: (r) => {chain or 'false'})"
+
+
+def _quoted(text: str) -> str:
+    """A Flux string: nothing in it ends it or is interpolated."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("${", "\\${") + '"'
+
+
+def _instant(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _said(error: InfluxDBError) -> str:
+    """What the server said, in one short line."""
+    body: Any = getattr(error, "body", None) or error.message or ""
+    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body)
+    found = re.search(r'"message"\s*:\s*"((?:[^"\\]|\\.)*)"', text)
+    return " ".join((found[1] if found else text).split())[:300] or str(error.status)

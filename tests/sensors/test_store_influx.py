@@ -1,0 +1,189 @@
+"""What becomes of readings whatever InfluxDB answers: on a real server, and on one that says anything."""
+
+from __future__ import annotations
+
+import gzip
+import threading
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+
+import httpx2
+import pytest
+
+from sensors.reading import Reading, ReadingsRefused, StoreError
+from sensors.store_influx import InfluxStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from conftest import Influx, Influxd
+
+MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
+
+
+def reading(number: int, value: float = 1.0, time: datetime = MONDAY, metric: str = "co2") -> Reading:
+    return Reading(f"nord/{number:04d}", metric, value, "ppm", time, "device", "nord")
+
+
+def written(store, days: int = 1) -> int:
+    return len(store.read(MONDAY - timedelta(days=days), MONDAY + timedelta(days=days)))
+
+
+def test_one_bad_reading_in_5000_costs_itself_only(influx: Influx):
+    store = influx.store()
+    poison = reading(4321, float("inf"))
+    with pytest.raises(ReadingsRefused, match="co2 of nord/4321") as refusal:
+        store.write([poison if number == 4321 else reading(number) for number in range(5000)])
+    assert [each for each, _why in refusal.value.refused] == [poison]
+    assert written(store) == 4999
+
+
+def test_a_bad_field_does_not_cost_its_neighbours_on_the_line(influx: Influx):
+    store = influx.store()
+    poison = reading(1, float("inf"), metric="temperature")
+    with pytest.raises(ReadingsRefused) as refusal:
+        store.write([reading(1), poison, reading(1, 40.0, metric="humidity")])
+    assert [each for each, _why in refusal.value.refused] == [poison]
+    assert written(store) == 2
+
+
+def test_what_is_older_than_the_bucket_keeps_is_refused_by_name_and_the_rest_is_kept(influx: Influx):
+    store = influx.store(retention_days=30)
+    now = datetime.now(UTC).replace(microsecond=0)
+    old = reading(2, time=now - timedelta(days=400))
+    with pytest.raises(ReadingsRefused, match="retention") as refusal:
+        store.write([reading(1, time=now), old, reading(3, time=now)])
+    assert [each for each, _why in refusal.value.refused] == [old]
+    assert len(store.read(now - timedelta(days=1), now + timedelta(days=1))) == 2
+
+
+def test_integers_and_floats_are_one_series(influx: Influx):
+    store = influx.store()
+    store.write([reading(1, 21)])
+    store.write([reading(1, 21.5, MONDAY + timedelta(minutes=5))])
+    assert written(store) == 2
+
+
+def test_a_wrong_token_is_named_and_loses_nothing(influx: Influx):
+    store = influx.store(token="wrong")
+    with pytest.raises(StoreError, match="refuses the token .*TEMOIN_INFLUX_TOKEN") as error:
+        store.write([reading(1)])
+    assert not isinstance(error.value, ReadingsRefused)
+    with pytest.raises(StoreError, match="TEMOIN_INFLUX_TOKEN"):
+        store.read(MONDAY, MONDAY + timedelta(days=1))
+
+
+def test_a_token_of_one_bucket_is_enough_and_may_not_make_another(influx: Influx):
+    influx.store("ours").write([reading(1)])
+    headers = {"Authorization": f"Token {influx.token}"}
+    with httpx2.Client(base_url=f"{influx.url}/api/v2", headers=headers) as client:
+        bucket = client.get("/buckets", params={"name": "ours"}).json()["buckets"][0]
+        resource = {"type": "buckets", "id": bucket["id"], "orgID": bucket["orgID"]}
+        rights = [{"action": action, "resource": resource} for action in ("read", "write")]
+        made = client.post("/authorizations", json={"orgID": bucket["orgID"], "permissions": rights}).json()
+    store = influx.store("ours", token=made["token"])
+    store.write([reading(2)])
+    assert written(store) == 2
+    assert len(store.latest()) == 2
+    with pytest.raises(StoreError, match="influx bucket create --name another"):
+        influx.store("another", token=made["token"]).write([reading(1)])
+
+
+def test_a_server_that_was_away_is_taken_up_again(influxd: Influxd):
+    influxd.start()
+    store = influxd.set_up().store()
+    store.write([reading(1)])
+    influxd.end()
+    with pytest.raises(StoreError, match="does not answer"):
+        store.write([reading(2)])
+    with pytest.raises(StoreError, match="does not answer"):
+        store.latest()
+    influxd.start()
+    store.write([reading(2)])
+    assert written(store) == 2
+
+
+# --------------------------------------------------------------------------- a server that says anything
+
+
+class Scripted(ThreadingHTTPServer):
+    """Answers writes by its script, then 204; keeps how many lines each had."""
+
+    def __init__(self, *script: tuple[int, dict[str, str]], most: int = 10**9) -> None:
+        super().__init__(("127.0.0.1", 0), Answering)
+        self.script, self.most, self.lines = list(script), most, []
+
+    @property
+    def store(self) -> InfluxStore:
+        """A store that believes this is InfluxDB."""
+        return InfluxStore(f"http://127.0.0.1:{self.server_port}", "token", "temoin", "temoin")
+
+
+class Answering(BaseHTTPRequestHandler):
+    """One request to it."""
+
+    server: Scripted
+
+    def do_POST(self) -> None:
+        """Count the lines, answer by the script."""
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        lines = gzip.decompress(body).count(b"\n") + 1
+        status, headers = (413, {}) if lines > self.server.most else (204, {})
+        if self.server.script:
+            status, headers = self.server.script.pop(0)
+        if status == 204:
+            self.server.lines.append(lines)
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": "0"}.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    def log_message(self, *_args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def scripted() -> Iterator[type]:
+    servers = []
+
+    def start(*script, most: int = 10**9) -> Scripted:
+        servers.append(Scripted(*script, most=most))
+        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def test_what_is_too_large_is_sent_in_halves(scripted):
+    server = scripted(most=1500)
+    server.store.write([reading(number) for number in range(5000)])
+    assert sum(server.lines) == 5000
+    assert max(server.lines) <= 1500
+
+
+def test_a_server_that_is_overrun_says_when_to_come_back(scripted):
+    server = scripted((429, {"Retry-After": "17"}))
+    with pytest.raises(StoreError, match="answers 429") as error:
+        server.store.write([reading(1)])
+    assert error.value.retry_after == 17.0
+
+
+@pytest.mark.parametrize("status", [500, 502, 503])
+def test_a_server_in_trouble_is_tried_again_by_whoever_writes(scripted, status):
+    server = scripted((status, {}))
+    store = server.store
+    with pytest.raises(StoreError, match=f"answers {status}") as error:
+        store.write([reading(1)])
+    assert error.value.retry_after is None
+    store.write([reading(1)])
+    assert server.lines == [1]
+
+
+def test_batches_are_of_5000_lines_at_most(scripted):
+    server = scripted()
+    server.store.write([reading(number, time=MONDAY + timedelta(minutes=number)) for number in range(12_000)])
+    assert server.lines == [5000, 5000, 2000]
