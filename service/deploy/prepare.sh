@@ -10,6 +10,7 @@ set -eu
 [ $# -ge 1 ] || { echo "Say by which name gateways reach the broker: sh $0 broker.ville.example" >&2; exit 2; }
 command -v openssl >/dev/null || { echo "openssl is needed: apt-get install openssl" >&2; exit 1; }
 
+here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p secrets
 cd secrets
 # The folder is its owner's alone; the files are open, because each is mounted into containers that run under
@@ -27,6 +28,22 @@ for name in secret_key metrics_token mqtt_password postgres_password database_pa
 done
 [ -s database_url ] ||
 	echo "postgresql://temoin:$(cat database_password)@postgres/temoin" >database_url
+# The group of a shared subscription has a name that nobody can guess: Mosquitto's access list does not keep a
+# gateway from joining one, and who joins takes messages away.
+if [ ! -s mqtt_topics ]; then
+	share="\$share/$(openssl rand -hex 16)"
+	echo "$share/temoin/#,$share/application/#,$share/v3/#,$share/zigbee2mqtt/#" >mqtt_topics
+fi
+
+# Who may sign in at the broker, and what each may do there: Témoin itself to begin with.
+mkdir -p access
+[ -s access/acl ] || cp "$here/mosquitto.acl" access/acl
+if [ ! -s access/passwd ]; then
+	salt=$(openssl rand -hex 6) # twelve characters, and as such twelve bytes
+	hash=$(openssl kdf -keylen 64 -kdfopt digest:SHA512 -kdfopt "pass:$(cat mqtt_password)" -kdfopt "salt:$salt" \
+		-kdfopt iter:1000 -binary PBKDF2 | base64 | tr -d '\n')
+	echo "temoin:\$7\$1000\$$(printf %s "$salt" | base64)\$$hash" >access/passwd
+fi
 
 curve="-newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc"
 if [ ! -s ca_crt ]; then

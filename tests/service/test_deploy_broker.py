@@ -16,9 +16,11 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from service.settings import Settings
+
 DEPLOY = Path(__file__).parents[2] / "service" / "deploy"
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
-PEOPLE = {"temoin": "of-temoin", "hall": "of-hall", "annexe": "of-annexe"}
+PEOPLE = {"hall": "of-hall", "annexe": "of-annexe"}
 PLUGIN = Path("/usr/lib/mosquitto_persist_sqlite.so")
 
 pytestmark = pytest.mark.skipif(
@@ -40,15 +42,13 @@ class Broker:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        for name in ("access", "data", "conf.d"):
+        for name in ("data", "conf.d"):
             (folder / name).mkdir()
-        subprocess.run(
-            ["sh", DEPLOY / "prepare.sh", "127.0.0.1"], cwd=folder, check=True, capture_output=True
-        )
-        (folder / "access" / "acl").write_text((DEPLOY / "mosquitto.acl").read_text())
-        (folder / "access" / "passwd").touch()
+        prepare = ["sh", DEPLOY / "prepare.sh", "127.0.0.1"]
+        subprocess.run(prepare, cwd=folder, check=True, capture_output=True)
+        self.secrets = folder / "secrets"
         for name, password in PEOPLE.items():
-            passwd = ["mosquitto_passwd", "-b", folder / "access" / "passwd", name, password]
+            passwd = ["mosquitto_passwd", "-b", self.secrets / "access" / "passwd", name, password]
             subprocess.run(passwd, check=True, capture_output=True)
         self._here("mosquitto.conf", folder / "mosquitto.conf")
         self._here(durable, folder / "conf.d" / "durable.conf")
@@ -57,9 +57,9 @@ class Broker:
         text = (DEPLOY / name).read_text()
         for theirs, ours in {
             "/mosquitto/config/": f"{self.folder}/",
-            "/mosquitto/access/": f"{self.folder}/access/",
+            "/mosquitto/access/": f"{self.secrets}/access/",
             "/mosquitto/data/": f"{self.folder}/data/",
-            "/run/secrets/": f"{self.folder}/secrets/",
+            "/run/secrets/": f"{self.secrets}/",
             "listener 8883": f"listener {self.port} 127.0.0.1",
         }.items():
             text = text.replace(theirs, ours)
@@ -89,6 +89,8 @@ class Broker:
 
     def connect(self, user, **given):
         """A client of this user that trusts the authority that prepare.sh made; refused ones raise."""
+        if user == "temoin":
+            given["password"] = (self.secrets / "mqtt_password").read_text().strip()
         return Client(self, user, given.pop("password", PEOPLE.get(user, "")), **given)
 
 
@@ -99,7 +101,7 @@ class Client:
         self.got, self.up, self.code = [], threading.Event(), None
         self.client = mqtt.Client(CallbackAPIVersion.VERSION2, name, clean_session=not name)
         self.client.username_pw_set(user, password)
-        self.client.tls_set(broker.folder / "secrets" / ca if ca else None)
+        self.client.tls_set(broker.secrets / ca if ca else None)
         self.client.on_connect = self._connected
         self.client.on_message = lambda _c, _u, message: self.got.append(message.payload.decode())
         self.client.connect("127.0.0.1", broker.port)
@@ -170,6 +172,24 @@ def test_a_gateway_reads_nothing_of_another_and_nothing_of_its_own(broker):
     annexe.publish("temoin/annexe/loire", "of annexe")
     assert annexe.arrived(1, within=0.5) == []
     annexe.close(), hall.close()
+
+
+def test_the_topics_to_share_are_those_that_are_followed(broker):
+    """A group whose name cannot be guessed, since the access list does not keep gateways from joining one."""
+    topics = (broker.secrets / "mqtt_topics").read_text().strip().split(",")
+    groups = {topic.split("/")[1] for topic in topics}
+    followed = tuple(topic.removeprefix(f"$share/{next(iter(groups))}/") for topic in topics)
+    assert followed == Settings.model_fields["mqtt_topics"].default
+    assert [len(group) for group in groups] == [32]
+
+
+def test_prepared_twice_nothing_changes(broker):
+    files = [path for path in broker.secrets.rglob("*") if path.is_file()]
+    before = {path: path.read_bytes() for path in files}
+    prepare = ["sh", DEPLOY / "prepare.sh", "127.0.0.1"]
+    subprocess.run(prepare, cwd=broker.folder, check=True, capture_output=True)
+    assert before == {path: path.read_bytes() for path in broker.secrets.rglob("*") if path.is_file()}
+    assert broker.secrets.stat().st_mode & 0o777 == 0o700
 
 
 def test_temoin_writes_nothing(broker):

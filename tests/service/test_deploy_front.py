@@ -109,11 +109,11 @@ def front(request, house, tmp_path_factory):
         "XDG_DATA_HOME": str(folder),
         "XDG_CONFIG_HOME": str(folder),
         "HOME": str(folder),
-        "TEMOIN_SITE": f"localhost:{https_port}",
-        "TEMOIN_STAFF_SITE": "localhost",
-        "TEMOIN_STAFF_PORT": str(staff_port),
-        "TEMOIN_HTTP_PORT": str(http_port),
-        "TEMOIN_UPSTREAM": house.upstream,
+        "FRONT_SITE": f"localhost:{https_port}",
+        "FRONT_STAFF_SITE": "localhost",
+        "FRONT_STAFF_PORT": str(staff_port),
+        "FRONT_HTTP_PORT": str(http_port),
+        "FRONT_UPSTREAM": house.upstream,
     }
     command = [CADDY, "run", "--adapter", "caddyfile", "--config", str(DEPLOY / request.param)]
     log = folder / "log"
