@@ -192,6 +192,8 @@ class Draft:
         """The quantities that names in `fields` tell, none added yet."""
         found = quantities(fields, self.refuse, known, self._fields_left)
         self._fields_left -= found.looked_at
+        if self._fields_left < 0:
+            raise PayloadRejected(f"too_many: more than {MOST_FIELDS} fields in one payload")
         return found
 
     def add(self, found: Iterable[Quantity]) -> None:

@@ -40,3 +40,8 @@ def entity(name: str) -> tuple[str, str] | None:
             return None
         return "_".join(before), "_".join(parts[start:])
     return None
+
+
+def is_elsewhere(name: str) -> bool:
+    """Whether a word of a name says that what it holds is not the room's."""
+    return any(word.lower() in _OTHER for word in name[:LONGEST_NAME].replace("-", "_").split("_"))

@@ -13,14 +13,16 @@ _LABELS = (
     *("variable", "label", "quantity", "measurement", "metric", "parameter", "property", "field", "key"),
     *("type", "name", "sensor", "channel_name", "n"),
 )
-_VALUES = ("value", "v", "val", "valeur", "measurementValue")
+_VALUES = frozenset(["value", "v", "val", "valeur", "measurementValue"])
 _UNITS = ("unit", "units", "u", "uom", "unite")
 TIMES = ("date", "time", "timestamp", "ts", "eventTime", "datetime", "data_absolute_timestamp")
 
 
 def as_field(record: Mapping[str, object]) -> dict[str, object] | None:
     """The record as one named field with its unit; None when it names no quantity."""
-    value = next((record[key] for key in _VALUES if key in record), None)
+    if _VALUES.isdisjoint(record):
+        return None
+    value = next(record[key] for key in record if key in _VALUES)
     if value is None or isinstance(value, dict | list):
         return None
     for key in _LABELS:

@@ -47,6 +47,7 @@ _PHRASES: dict[tuple[str, ...], str] = {
     **dict.fromkeys([("voltage",), ("volt",)], "voltage"),  # a cell's, or the mains'
 }
 _LONGEST_PHRASE = max(map(len, _PHRASES))
+_TELLING = frozenset(word for phrase in _PHRASES for word in phrase)
 
 
 def words(text: str) -> frozenset[str]:
@@ -73,6 +74,7 @@ _NEUTRAL = words(
 _WEAK = words("sensor local avg average mean filtered smoothed")
 _LINES = frozenset(["line", "lines"])
 _ZONES = frozenset(["region", "regions", "zone", "zones"])
+_WRAPPING = _NEUTRAL | _WEAK | _LINES | _ZONES
 
 _WORD = re.compile(r"[uμ]g[/_]?m3|hPa|kPa|mV|dBA|dB|%|[A-Z]+(?![a-z])\d*|[A-Z]?[a-z]+\d*|\d+")
 
@@ -83,6 +85,8 @@ def named(path: str) -> Name | None:
     if len(path) > LONGEST_NAME:
         return None
     parts = _split(path)
+    if _TELLING.isdisjoint(parts) and _ZONES.isdisjoint(parts):
+        return None
     return _counted(parts) or _measured(parts) or _measured_apart(parts)
 
 
@@ -91,16 +95,20 @@ def is_wrapper(path: str) -> bool:
     """Whether a dotted path only wraps fields (`data.`, `line_1.`): what is in it keeps its meaning."""
     if len(path) > LONGEST_NAME:
         return False
-    known = _NEUTRAL | _WEAK | _LINES | _ZONES
     parts = _split(path)
-    return _measured(parts) is not None or all(part in known or part.isdigit() for part in parts)
+    if all(part in _WRAPPING or part.isdigit() for part in parts):
+        return True
+    return not _TELLING.isdisjoint(parts) and _measured(parts) is not None
 
 
+@lru_cache(maxsize=64)  # both questions above are asked of one path after the other
 def _split(path: str) -> tuple[str, ...]:
-    # NFKD: CO₂ → CO2, ℃ → °C, é → e and an accent that no word holds
-    folded = unicodedata.normalize("NFKD", path)
-    folded = "".join(char for char in folded if not unicodedata.combining(char))
-    return tuple(part for word in _WORD.findall(folded) for part in _split_number(word.lower()))
+    if not path.isascii():
+        # NFKD: CO₂ → CO2, ℃ → °C, é → e and an accent that no word holds
+        path = "".join(
+            char for char in unicodedata.normalize("NFKD", path) if not unicodedata.combining(char)
+        )
+    return tuple([part for word in _WORD.findall(path) for part in _split_number(word.lower())])
 
 
 def _split_number(word: str) -> list[str]:

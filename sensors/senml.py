@@ -33,7 +33,7 @@ class Record(NamedTuple):
 
     device: str
     field: str
-    value: dict[str, object]
+    value: object
     time: float
 
 
@@ -51,22 +51,25 @@ def resolved(pack: list[Any]) -> Iterator[Record | str]:
 
 
 def _record(base: dict[str, Any], record: dict[str, Any], where: str) -> Record | str | None:
-    names = base.get("bn", ""), record.get("n", "")
-    times = base.get("bt", 0), record.get("t", 0)
-    if not all(isinstance(name, str) for name in names) or not all(_is_number(time) for time in times):
-        return f"{where} has a name that is no text or a time that is no number"
+    begin, name = base.get("bn", ""), record.get("n", "")
+    from_base, time = base.get("bt", 0), record.get("t", 0)
+    if type(begin) is not str or type(name) is not str:
+        return f"{where} has a name that is no text"
+    if not _is_number(from_base) or not _is_number(time):
+        return f"{where} has a time that is no number"
     value = record.get("v", record.get("vb", record.get("vs")))
-    if "v" in record or ("bv" in base and value is None):
-        own = record.get("v", 0)
-        if not _is_number(own) or not _is_number(base.get("bv", 0)):
+    if "bv" in base and (value is None or "v" in record):
+        value = record.get("v", 0)
+        if not _is_number(value) or not _is_number(base["bv"]):
             return f"{where}.v is no number"
-        value = own + base["bv"] if "bv" in base else own
+        value += base["bv"]
     if value is None:
         return None  # base fields alone, a sum, or data
     unit = record.get("u", base.get("bu"))
-    device, quantity = _split(*names, unit)
-    said = UNITS.get(unit, unit) if isinstance(unit, str) else None
-    return Record(device, quantity, {"value": value, "unit": said}, times[0] + times[1])
+    device, quantity = _split(begin, name, unit)
+    if isinstance(unit, str):
+        value = {"value": value, "unit": UNITS.get(unit, unit)}
+    return Record(device, quantity, value, from_base + time)
 
 
 def _split(base: str, name: str, unit: object) -> tuple[str, str]:
@@ -81,4 +84,4 @@ def _split(base: str, name: str, unit: object) -> tuple[str, str]:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGEST
+    return (type(value) is int or type(value) is float) and -_LARGEST < value < _LARGEST

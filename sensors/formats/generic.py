@@ -22,36 +22,23 @@ if TYPE_CHECKING:
 TOPICS: tuple[str, ...] = ()
 MARKS = (ANY,)
 
-_DEVICES = (
-    *(
-        "device",
-        "device_id",
-        "deviceId",
-        "deviceID",
-        "dev_id",
-        "devEui",
-        "dev_eui",
-        "DevEUI",
-        "deveui",
-        "EUI",
-    ),
-    *(
-        "deviceName",
-        "device_name",
-        "sensor_id",
-        "sensorId",
-        "node",
-        "node_id",
-        "nodeId",
-        "serial",
-        "serialno",
-    ),
-    *("serialNumber", "serial_number", "sn", "mac", "MAC", "chipId", "id", "_id", "sensor", "name"),
+
+def _ranked(text: str) -> dict[str, int]:
+    return {name: rank for rank, name in enumerate(text.split())}
+
+
+_DEVICES = _ranked(
+    """
+    device device_id deviceId deviceID dev_id devEui dev_eui DevEUI deveui EUI deviceName device_name
+    sensor_id sensorId node node_id nodeId serial serialno serialNumber serial_number sn mac MAC chipId
+    id _id sensor name
+    """
 )
-_TIMES = (
-    *("time", "timestamp", "ts", "Time", "datetime", "dateTime", "date_time", "DateTime", "Timestamp"),
-    *("measured_at", "measuredAt", "recorded_at", "recordedAt", "observed_at", "time_utc", "timestamp_ms"),
-    *("epoch", "date", "horodatage", "last_seen", "lastSeen", "created_at", "createdAt"),
+_TIMES = _ranked(
+    """
+    time timestamp ts Time datetime dateTime date_time DateTime Timestamp measured_at measuredAt recorded_at
+    recordedAt observed_at time_utc timestamp_ms epoch date horodatage last_seen lastSeen created_at createdAt
+    """
 )
 # a topic with one of these levels carries orders, settings or other people's weather, not measurements
 _NOT_MEASURED = words(
@@ -68,21 +55,26 @@ def read(draft: Draft) -> None:
     levels = draft.levels
     if levels[:1] == ["temoin"] or not _NOT_MEASURED.isdisjoint(level.lower() for level in levels):
         raise PayloadRejected(_unknown(draft))
+    root, *rest = levels or [""]
+    name = "/".join(rest) or root
     entries = document if type(document) is list else [document]
     for index, entry in enumerate(entries):
         if type(entry) is not dict:
             raise PayloadRejected(_unknown(draft))
-        _entry(draft, entry, f"[{index}]." if type(document) is list else "")
+        _entry(draft, entry, root, name, f"[{index}]." if type(document) is list else "")
 
 
-def _entry(draft: Draft, entry: dict[str, Any], within: str) -> None:
-    fields = as_field(entry) or {key: value for key, value in entry.items() if key not in _DEVICES}
-    root, *rest = draft.levels or [""]
-    name = next((entry[key] for key in _DEVICES if _is_name(entry.get(key), fields)), None)
+def _entry(draft: Draft, entry: dict[str, Any], root: str, name: str, within: str) -> None:
+    fields = as_field(entry) or entry
+    names = [key for key in entry if key in _DEVICES and _is_name(entry[key], fields)]
+    if names:
+        name = str(entry[min(names, key=_DEVICES.__getitem__)])
+    if fields is entry:
+        fields = {key: value for key, value in entry.items() if key not in _DEVICES}
     time, field = _time(entry)
-    if draft.origin(root, str(name or "/".join(rest) or root), draft.clock(time), within=within, field=field):
-        told, before = draft.take_warily(fields), len(draft.refusals)
-        if not told and len(draft.refusals) == before:
+    if draft.origin(root, name, draft.clock(time), within=within, field=field):
+        before = len(draft.refusals)
+        if not draft.take_warily(fields) and len(draft.refusals) == before:
             draft.refuse("unknown_format", _unknown(draft).partition(": ")[2])
 
 
@@ -94,12 +86,19 @@ def _is_name(value: object, fields: dict[str, object]) -> bool:
 
 def _time(entry: dict[str, Any]) -> tuple[object, str]:
     """The device's time and the field that says it, also within a wrapper; None when there is none."""
-    inside = (value for key, value in entry.items() if type(value) is dict and is_wrapper(key))
-    for each in (entry, *inside):
-        for field in _TIMES:
-            if isinstance(each.get(field), str | int | float):
-                return each[field], field
+    field = _said(entry)
+    if field is not None:
+        return entry[field], field
+    for key, value in entry.items():
+        if type(value) is dict and is_wrapper(key) and (field := _said(value)) is not None:
+            return value[field], field
     return None, ""
+
+
+def _said(fields: dict[str, Any]) -> str | None:
+    """The field that says the time, the first of our list when there are several."""
+    said = [key for key in fields if key in _TIMES and isinstance(fields[key], str | int | float)]
+    return min(said, key=_TIMES.__getitem__) if said else None
 
 
 def _unknown(draft: Draft) -> str:
