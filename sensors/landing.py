@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import shutil
 import sqlite3
 import threading
 import time
@@ -29,6 +30,9 @@ BATCH_BYTES = 16_000_000  # of payloads that `after` gives at once, a single lar
 PACK_MESSAGES = 1000
 REST = 0.01  # seconds between two packs, so that whoever appends gets its turn
 MOST_TOPICS = 20_000  # remembered; more are looked up
+LOOK_EVERY = 1.0  # seconds between two looks at the room that is left
+MEGABYTE = 1_000_000
+EARLY = 0.8  # share of the largest size from which moved messages are forgotten early
 BUSY = 30.0  # seconds one process waits for another's transaction
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -54,10 +58,16 @@ Row = tuple[int, int, int, int, bytes]  # id, topic, received, flags, payload
 
 
 class Landing:
-    """The landing at `path`, made when it is not there. Raises LandingError when it cannot be used."""
+    """The landing at `path`, made when it is not there. Raises LandingError when it cannot be used.
 
-    def __init__(self, path: Path) -> None:
+    It takes nothing more while it holds `most` bytes, or while its disk has fewer than `spare` left: the disk
+    is other people's too, and a registry that cannot write is worse than a broker that waits.
+    """
+
+    def __init__(self, path: Path, most: int | None = None, spare: int = 0) -> None:
         self._path = path
+        self._most, self._spare = most, spare
+        self._looked_at = -LOOK_EVERY
         self._turn = threading.RLock()
         self._ids: dict[str, int] = {}
         self._topics: dict[int, str] = {}
@@ -113,6 +123,7 @@ class Landing:
         `acknowledged` is the last id of which the sender surely knows; it is remembered beside them.
         Raises LandingError; then nothing may be acknowledged.
         """
+        self._have_room()
         with self._transaction() as connection:
             connection.executemany(
                 "INSERT INTO messages (topic, received, flags, payload) VALUES (?, ?, ?, ?)",
@@ -128,6 +139,34 @@ class Landing:
             )
             connection.execute("UPDATE state SET acknowledged = max(acknowledged, ?)", (acknowledged,))
             return int(connection.execute("SELECT coalesce(max(id), 0) FROM messages").fetchone()[0])
+
+    def _have_room(self) -> None:
+        """Raise LandingError when nothing more may be kept; looked at every second, at once if it was so."""
+        if time.monotonic() < self._looked_at + LOOK_EVERY:
+            return
+        if self._spare:
+            free = shutil.disk_usage(self._path.parent).free
+            if free < self._spare:
+                raise LandingError(
+                    f"{self._path.parent}: {free // MEGABYTE} MB are left on the disk and "
+                    f"{self._spare // MEGABYTE} MB (TEMOIN_DISK_SPARE_MB) must be: make room"
+                )
+        if self._most is not None and self.size >= self._most:
+            raise LandingError(
+                f"{self._path} holds {self.size // MEGABYTE} MB, as much as it may "
+                "(TEMOIN_LANDING_MAX_MB): the store must take some first"
+            )
+        self._looked_at = time.monotonic()
+
+    @property
+    def size(self) -> int:
+        """Bytes that messages take up here, room that can be used again left out."""
+        with self._asked() as connection:
+            pages, free, size = (
+                connection.execute(f"PRAGMA {name}").fetchone()[0]
+                for name in ("page_count", "freelist_count", "page_size")
+            )
+            return int((pages - free) * size)
 
     def doubtful(self) -> list[Message]:
         """Messages landed of which the sender may not know: it would send exactly these again."""
@@ -156,7 +195,8 @@ class Landing:
     def tidy(self, forget_before: datetime) -> None:
         """Pack what was moved, forget what was moved and received before `forget_before`.
 
-        The newest message always stays a row of its own, so that SQLite never gives its id again.
+        What was moved goes before its time when the landing is nearly as large as it may be. The newest
+        message always stays a row of its own, so that SQLite never gives its id again.
         """
         while self._pack():
             time.sleep(REST)
@@ -168,6 +208,17 @@ class Landing:
                 " AND id < (SELECT max(id) FROM messages) AND received < ?",
                 (oldest,),
             )
+        while self._most is not None and self.size > EARLY * self._most and self._forget_oldest():
+            pass
+
+    def _forget_oldest(self) -> bool:
+        """Forget the oldest thousand moved, for the sake of what comes; whether there were."""
+        with self._transaction() as connection:
+            gone = connection.execute(
+                "DELETE FROM packs WHERE last = (SELECT min(last) FROM packs)"
+                " AND last <= (SELECT position FROM state)"
+            )
+            return gone.rowcount > 0
 
     def close(self) -> None:
         """Let go of the file and of the hold; twice is fine."""

@@ -52,6 +52,8 @@ LONGEST_PAUSE = 30.0  # seconds between attempts, at the broker and at a full di
 STEADY = 60.0  # a connection that lasted so long was a good one: the next attempt comes at once
 SURELY_KNOWN = 2.0  # seconds after which an acknowledgement sent on a living connection has arrived
 SESSION_EXPIRY = 0xFFFFFFFF  # never
+TAKEN_OVER = 142  # MQTT 5: somebody connected under the same name; 3.1.1 only ends the connection
+SUSPICIOUS = 3  # connections in a row that ended within STEADY
 REFUSED = 128  # MQTT's reason codes from here on are refusals
 STATUS_EVERY = 5.0
 V5, V311 = MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311
@@ -74,6 +76,8 @@ class ReceiverConfig:
     ca: str | None = None
     cert: str | None = None
     key: str | None = None
+    most: int | None = None  # bytes the landing may hold
+    spare: int = 0  # bytes its disk must have left
     parent: int | None = None  # ends when this process is no longer the parent
 
 
@@ -90,6 +94,7 @@ class ReceiverStatus:
     last_message: str | None = None
     sessions_lost: int = 0
     had_session: bool = False
+    full: bool = False  # the landing takes nothing: nothing is acknowledged
 
 
 class Arrival(NamedTuple):
@@ -120,7 +125,11 @@ class Receiver:
         self._full_until = 0.0
         self._full_pause = 1.0
         self._told_at = 0.0
-        self.status = replace(_status_before(Path(config.status)), at=_now(), connected=False, trouble=None)
+        self._connected_at: float | None = None
+        self._brief = 0  # connections in a row that ended soon
+        self.status = replace(
+            _status_before(Path(config.status)), at=_now(), connected=False, trouble=None, full=False
+        )
 
     def run(self) -> None:
         """Connect, receive, connect again, without end."""
@@ -260,12 +269,14 @@ class Receiver:
         except LandingError as error:
             self._full_until = time.monotonic() + self._full_pause
             self._full_pause = min(self._full_pause * 2, LONGEST_PAUSE)
+            self.status = replace(self.status, full=True)
             self._warn(f"{error}; nothing is acknowledged until it works again")
             return
         if self._full_until:
             self._full_until, self._full_pause = 0.0, 1.0
             log.warning("the landing works again")
-            self.status = replace(self.status, trouble=None)
+            self.status = replace(self.status, trouble=None, full=False)
+            self._tell(at_once=True)
         for each in self._waiting:
             if each.qos:
                 client.ack(each.mid, each.qos)
@@ -338,6 +349,7 @@ class Receiver:
                 " its persistence should be on"
             )
             self.status = replace(self.status, sessions_lost=self.status.sessions_lost + 1)
+        self._connected_at = time.monotonic()
         self.status = replace(self.status, had_session=True, connected_since=_now())
         log.info("connected; subscribing to %s", ", ".join(self._config.topics))
         self._tell(connected=True)
@@ -369,8 +381,17 @@ class Receiver:
         reason: ReasonCode,
         _: Properties | None,
     ) -> None:
-        if not self._stopped():
-            self._warn(f"the connection to the broker ended: {reason}")
+        if self._stopped():
+            return
+        brief = self._connected_at is not None and time.monotonic() - self._connected_at < STEADY
+        self._brief = self._brief + 1 if brief else 0
+        sentence = f"the connection to the broker ended: {reason}"
+        if reason.value == TAKEN_OVER or self._brief >= SUSPICIOUS:
+            sentence += (
+                f"; another program may use the name « {self._config.client_id} »: give each `temoin ingest` "
+                "its own TEMOIN_MQTT_CLIENT_ID"
+            )
+        self._warn(sentence)
 
     def _consider_protocol(self, result: MQTTErrorCode) -> None:
         """A broker that speaks MQTT 5 only refuses 3.1.1 as a protocol error before anything else."""
@@ -452,7 +473,7 @@ def main() -> int:
         return asked or (config.parent is not None and os.getppid() != config.parent)
 
     try:
-        landing = Landing(Path(config.landing))
+        landing = Landing(Path(config.landing), config.most, config.spare)
         landing.hold()
     except LandingError as error:
         log.error(error)  # noqa: TRY400 - a sentence for the operator, not a stack trace

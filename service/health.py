@@ -25,12 +25,18 @@ def alive() -> dict[str, str]:
 
 @router.get("/readyz")
 def ready(request: Request) -> JSONResponse:
-    """200 when the registry answers with this version's schema; `ingest` says whether readings flow here."""
+    """200 when the registry answers with this version's schema; `ingest` says whether readings flow here.
+
+    503 too while the landing takes nothing, since every request would soon find the same disk full.
+    """
     try:
         request.app.state.registry.check()
     except RegistryError as error:
         return JSONResponse({"status": "not ready", "registry": str(error).partition(":")[0]}, 503)
-    return JSONResponse({"status": "ready", "registry": "ok", "ingest": _ingest(request)})
+    state = _ingest(request)
+    if state == "full":
+        return JSONResponse({"status": "not ready", "registry": "ok", "ingest": state}, 503)
+    return JSONResponse({"status": "ready", "registry": "ok", "ingest": state})
 
 
 @router.get("/metrics")
@@ -46,8 +52,11 @@ def metrics(request: Request) -> Response:
 def _ingest(request: Request) -> str:
     """Why it is troubled is in its log and on the command line, not open to everybody."""
     settings = request.app.state.settings
-    if ingest.receiver_status(settings) is None:
+    receiver = ingest.receiver_status(settings)
+    if receiver is None:
         return "none here"
+    if receiver.full:
+        return "full"
     return "troubled" if ingest.troubles(settings, datetime.now(UTC)) else "flowing"
 
 

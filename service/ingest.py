@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from sensors.landing import MEGABYTE
 from sensors.reading import LandingError
 from sensors.receive import ReceiverConfig, ReceiverStatus, read_status
 from service import river
@@ -86,6 +87,8 @@ def receiver_config(settings: Settings) -> ReceiverConfig:
         ca=_text(settings.mqtt_ca),
         cert=_text(settings.mqtt_cert),
         key=_text(settings.mqtt_key),
+        most=settings.landing_max_mb * MEGABYTE,
+        spare=settings.disk_spare_mb * MEGABYTE,
         parent=os.getpid(),
     )
 

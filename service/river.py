@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import SQLAlchemyError
 
 from sensors.decode import Decoder
-from sensors.landing import Landing
+from sensors.landing import MEGABYTE, Landing
 from sensors.move import Mover, Refusal, Sieve, Sighting, traced
 from sensors.quality import Gate
 from sensors.reading import Message, ReadingsRefused, StoreError
@@ -45,7 +45,11 @@ def open_store(settings: Settings) -> ReadingStore:
 
 def open_landing(settings: Settings, name: str) -> Landing:
     """The landing `DATA_DIR/landing/{name}.db`: `mqtt` for the broker, `http` for what is posted."""
-    return Landing(settings.data_dir / "landing" / f"{name}.db")
+    return Landing(
+        settings.data_dir / "landing" / f"{name}.db",
+        settings.landing_max_mb * MEGABYTE,
+        settings.disk_spare_mb * MEGABYTE,
+    )
 
 
 def sieve(settings: Settings, gate: Gate | None = None) -> Sieve:

@@ -108,6 +108,12 @@ class Settings(BaseSettings):
     )
     locale: Literal["fr", "en"] = Field("fr", description="Language where a reader has not chosen")
     timezone: Annotated[str, AfterValidator(_known_zone)] = Field("Europe/Paris", description="Of local days")
+    landing_max_mb: int = Field(
+        20_000, ge=1, description="Megabytes of messages kept on disk; then the broker has to wait"
+    )
+    disk_spare_mb: int = Field(
+        200, ge=0, description="Megabytes the disk must have left for a message to be taken"
+    )
     raw_days: int = Field(30, ge=1, description="Days raw messages are kept")
     answer_months: int = Field(13, ge=1, description="Months answers are kept one by one")
     remark_months: int = Field(6, ge=1, description="Months free remarks are kept")

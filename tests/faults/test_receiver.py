@@ -100,9 +100,11 @@ def test_a_full_disk_stops_the_acknowledgements_until_there_is_room_again(
         eventually(lambda: "full" in (receiving.receiver.status.trouble or ""))
         assert "nothing is acknowledged" in (receiving.receiver.status.trouble or "")
         assert receiving.payloads() == []
+        assert receiving.receiver.status.full
         receiving.landing._connection.execute("PRAGMA max_page_count = 100000")  # noqa: SLF001 - room again
         eventually(lambda: receiving.payloads() == big)
         eventually(lambda: receiving.receiver.status.trouble is None)
+        assert not receiving.receiver.status.full
     receiving.landing.close()
 
 
@@ -293,3 +295,48 @@ def test_identical_messages_are_all_kept(broker: Broker, tmp_path: Path, eventua
         publish(broker, [b"same"] * 30)
         eventually(lambda: len(receiving.payloads()) == 30)
     receiving.landing.close()
+
+
+@pytest.mark.parametrize("protocol", ["3.1.1", "5"])
+def test_two_of_one_name_at_the_broker_are_told_to_take_two(
+    broker: Broker, tmp_path: Path, eventually: Callable[..., None], protocol: str
+):
+    (tmp_path / "one").mkdir()
+    (tmp_path / "other").mkdir()
+    one = Receiving(tmp_path / "one", broker.url, protocol=protocol)
+    other = Receiving(tmp_path / "other", broker.url, protocol=protocol)
+    sentence = "give each `temoin ingest` its own TEMOIN_MQTT_CLIENT_ID"
+    with one.running(), other.running():
+        eventually(
+            lambda: any(sentence in (each.receiver.status.trouble or "") for each in (one, other)), within=40
+        )
+    one.landing.close()
+    other.landing.close()
+
+
+def test_receivers_of_one_group_share_the_messages_and_one_takes_over_for_another(
+    broker: Broker, tmp_path: Path, eventually: Callable[..., None]
+):
+    topics = ("$share/temoin/temoin/#",)
+    folders = [tmp_path / name for name in ("one", "other")]
+    for folder in folders:
+        folder.mkdir()
+    one, other = (
+        Receiving(folder, broker.url, topics=topics, client_id=f"temoin-{folder.name}") for folder in folders
+    )
+    with other.running():
+        with one.running():
+            eventually(lambda: one.connected and other.connected)
+            publish(broker, numbered(0, 400))
+            eventually(lambda: len(one.payloads()) + len(other.payloads()) == 400)
+            assert one.payloads()
+            assert other.payloads()
+        mine = len(one.payloads())
+        publish(broker, numbered(400, 100))
+        everything = lambda: {*one.payloads(), *other.payloads()}  # noqa: E731 - read twice
+        eventually(lambda: len(other.payloads()) > 400 - mine)
+    again = Receiving(folders[0], broker.url, topics=topics, client_id="temoin-one")
+    with again.running():  # what the broker still kept for it
+        eventually(lambda: {*again.payloads(), *everything()} == set(numbered(0, 500)))
+    for each in (one, other, again):
+        each.landing.close()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sqlite3
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -241,3 +243,50 @@ def test_what_was_appended_survives_kill_9_at_any_instant(tmp_path: Path):
         assert found == list(range(len(found)))
         assert promised <= len(found) <= promised + 50
         promised = len(found)
+
+
+def crowded(tmp_path: Path, most: int) -> Landing:
+    """A landing that is full of messages of incompressible bytes."""
+    landing = Landing(tmp_path / "mqtt.db", most)
+    while landing.size < most:
+        landing.append(Message("temoin/nord/a", os.urandom(500), NOON) for _ in range(500))
+    with pytest.raises(LandingError, match=r"as much as it may \(TEMOIN_LANDING_MAX_MB\)"):
+        landing.append(messages(0, 1))
+    return landing
+
+
+def test_a_landing_that_holds_as_much_as_it_may_takes_nothing_more_until_some_was_moved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(landing_module, "LOOK_EVERY", 0.0)
+    landing = crowded(tmp_path, 3_000_000)
+    assert 3_000_000 <= landing.size < 3_500_000
+    before = len(kept(landing))
+    landing.moved_to(landing.after(0, 4000)[-1][0])
+    landing.tidy(NOON - MONTH)  # none is old: the oldest of those moved make room
+    assert landing.size < 3_000_000
+    landing.append(messages(0, 1))
+    assert before - 4000 <= len(kept(landing)) - 1 < before
+    landing.close()
+
+
+def test_nothing_that_was_not_moved_is_forgotten_for_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(landing_module, "LOOK_EVERY", 0.0)
+    landing = crowded(tmp_path, 1_000_000)
+    before = kept(landing)
+    landing.tidy(NOON + MONTH)
+    assert kept(landing) == before
+    landing.close()
+
+
+def test_the_disk_is_left_the_room_others_need(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(landing_module, "LOOK_EVERY", 0.0)
+    landing = Landing(tmp_path / "mqtt.db", spare=10_000_000)
+    free = 9_000_000
+    monkeypatch.setattr(landing_module.shutil, "disk_usage", lambda _path: SimpleNamespace(free=free))
+    with pytest.raises(LandingError, match=r"9 MB are left .* 10 MB \(TEMOIN_DISK_SPARE_MB\) must be"):
+        landing.append(messages(0, 1))
+    free = 11_000_000
+    landing.append(messages(0, 1))
+    assert len(kept(landing)) == 1
+    landing.close()

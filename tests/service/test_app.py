@@ -1,6 +1,9 @@
 """Deny by default, headers, limits, errors, and what watches the service."""
 
+import json
 import re
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
 
 import pytest
 from fastapi import HTTPException, Request
@@ -9,6 +12,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy.exc import OperationalError
 
 from sensors.reading import StoreError
+from sensors.receive import ReceiverStatus
 from service.app import create_app
 from service.auth import ROLES, Person, needs
 from service.settings import Settings
@@ -169,6 +173,17 @@ def test_a_request_too_large_is_refused_whether_it_says_so_or_not(reader, said):
 def test_the_service_is_ready_once_the_registry_is(stranger):
     assert stranger.get("/healthz").json() == {"status": "alive"}
     assert stranger.get("/readyz").json() == {"status": "ready", "registry": "ok", "ingest": "none here"}
+
+
+def test_a_landing_that_takes_nothing_is_not_ready(stranger, settings):
+    status = ReceiverStatus(at=datetime.now(UTC).isoformat(), full=True, trouble="the disk is full")
+    file = settings.data_dir / "landing" / "mqtt.receiver.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(asdict(status)))
+    answer = stranger.get("/readyz")
+    assert (answer.status_code, answer.json()["ingest"]) == (503, "full")
+    file.write_text(json.dumps(asdict(replace(status, full=False))))
+    assert stranger.get("/readyz").status_code == 200
 
 
 def test_an_older_schema_is_not_ready(stranger, registry):
