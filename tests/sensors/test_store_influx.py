@@ -67,7 +67,7 @@ def test_integers_and_floats_are_one_series(influx: Influx):
 
 def test_a_wrong_token_is_named_and_loses_nothing(influx: Influx):
     store = influx.store(token="wrong")
-    with pytest.raises(StoreError, match="refuses the token .*TEMOIN_INFLUX_TOKEN") as error:
+    with pytest.raises(StoreError, match=r"refuses the token .*TEMOIN_INFLUX_TOKEN") as error:
         store.write([reading(1)])
     assert not isinstance(error.value, ReadingsRefused)
     with pytest.raises(StoreError, match="TEMOIN_INFLUX_TOKEN"):
