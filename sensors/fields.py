@@ -63,13 +63,10 @@ def _read_level(level: _Level, best: _Best, known: Collection[str], waiting: lis
     """Add what the fields of one object tell, and the objects in it to those `waiting`; how many told."""
     prefix, fields, depth = level
     told = 0
-    for key, path, name, metric, unit_key in _plan(prefix, fields):
+    for key, path, name, metric, state, unit_key in _plan(prefix, fields):
         value = fields[key]
         kind = type(value)
-        if kind is float or kind is int:
-            if name is None:
-                continue
-        elif kind is dict or kind is list:
+        if kind is dict or kind is list:
             wrapped = _wrapped(value)
             if wrapped is not None:
                 if depth and is_wrapper(path):
@@ -81,10 +78,11 @@ def _read_level(level: _Level, best: _Best, known: Collection[str], waiting: lis
         if name.metric in known:
             continue
         if (
-            (kind is float or kind is int)
-            and metric is not None
+            metric is not None
+            and (kind is float or kind is int or (state and kind is bool))
             and metric.low <= value <= metric.high  # type: ignore[operator]
             and value not in metric.sentinels
+            and (not state or value in (0, 1))
         ):  # most fields: a number in the metric's own unit
             best.add(name, metric, float(value), path)  # type: ignore[arg-type]
         else:
@@ -102,6 +100,7 @@ class _Entry(NamedTuple):
     path: str
     name: Name | None
     metric: Metric | None
+    state: bool
     unit_key: str | None
 
 
@@ -119,7 +118,8 @@ def _planned(prefix: str, keys: tuple[str, ...]) -> tuple[_Entry, ...]:
 
 def _entry(key: str, path: str, unit_key: str | None) -> _Entry:
     name = named(path)
-    return _Entry(key, path, name, name.plain if name and unit_key is None else None, unit_key)
+    metric = name.plain if name and unit_key is None else None
+    return _Entry(key, path, name, metric, metric is not None and metric.is_state, unit_key)
 
 
 _remembered = lru_cache(maxsize=1024)(_planned)
@@ -157,7 +157,7 @@ class _Best:
         key = metric.key
         rival = self._best.get(key)
         if rival is None or name.doubt < rival.doubt:
-            self._best[key] = Quantity(metric, value, path, name.doubt)
+            self._best[key] = tuple.__new__(Quantity, (metric, value, path, name.doubt))
             if rival is not None:
                 self._contested.pop(key, None)
         elif name.doubt == rival.doubt:

@@ -31,16 +31,7 @@ def instant(value: object, zone: tzinfo) -> datetime:
     Raises UnreadableError (`bad_time`, `clock_behind` before 2000, `clock_ahead` from 2100).
     """
     if isinstance(value, str):
-        whole, _, part = value.partition(".")
-        if (
-            len(whole) in _EPOCH_DIGITS
-            and whole.isascii()
-            and whole.isdigit()
-            and (not part or part.isdigit())
-        ):
-            moment = _from_epoch(float(value) if part else int(whole))
-        else:
-            moment = _from_iso(value, zone)
+        moment = _from_iso(value, zone) if "-" in value else _from_epoch(_number(value))
     elif isinstance(value, int | float) and not isinstance(value, bool):
         moment = _from_epoch(value)
     else:
@@ -59,7 +50,8 @@ def plausible(moment: datetime, written: object) -> datetime:
 
 def whole_milliseconds(moment: datetime) -> datetime:
     """An aware time in UTC, cut (not rounded) to milliseconds."""
-    moment = moment.astimezone(UTC)
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
@@ -73,6 +65,19 @@ def _from_iso(text: str, zone: tzinfo) -> datetime:
         return whole_milliseconds(moment)
     except (ValueError, OverflowError) as error:
         raise UnreadableError("bad_time", f"{shown(text)}, not an ISO 8601 date and time") from error
+
+
+def _number(text: str) -> float:
+    """A number since 1970 written as text; raises UnreadableError."""
+    whole, _, part = text.partition(".")
+    if (
+        len(whole) not in _EPOCH_DIGITS
+        or not text.isascii()
+        or not whole.isdigit()
+        or (part and not part.isdigit())
+    ):
+        raise UnreadableError("bad_time", f"{shown(text)}, neither ISO 8601 nor a number since 1970")
+    return float(text) if part else int(whole)
 
 
 def _from_epoch(number: float) -> datetime:

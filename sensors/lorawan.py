@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from sensors.labelled import as_field, time_of
+from sensors.metrics import METRICS
 from sensors.wording import misfit
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from sensors.reading import TimeSource
 
 
+_RSSI, _SNR = METRICS["rssi"], METRICS["snr"]
 _MOST_RECORDS = 2000  # of an uplink, lists of them included
 
 
@@ -25,6 +27,7 @@ class Uplink:
     """One uplink: the codec's `fields`, the network's `time` under the name `time_field`.
 
     `certain` are fields whose names and units a standard fixes: they come before the codec's own.
+    `heard` lists the gateways that heard it, each with `rssi` and `snr`, or `loRaSNR`.
     `records` are stored measurements, each with a `timestamp` or `time` of the device.
     """
 
@@ -34,6 +37,7 @@ class Uplink:
     time: object
     time_field: str
     seq: object
+    heard: object = None
     certain: dict[str, Any] = field(default_factory=dict)
     records: list[object] = field(default_factory=list)
 
@@ -48,13 +52,30 @@ def take_uplink(draft: Draft, uplink: Uplink) -> None:
         if uplink.certain:
             told = draft.take(uplink.certain)
             known = {reading.metric for reading in draft.readings}
-        told += draft.take(uplink.fields, known) or _labelled(draft, uplink)
+        told += draft.take(uplink.fields, known)
+        if told:
+            _signal(draft, uplink.heard)
+        else:
+            told = _labelled(draft, uplink)
     history = uplink.fields.get("history")
     records = [*uplink.records, *history] if isinstance(history, list) else uplink.records
     for record in records:
         told += _record(draft, uplink, record)
     if not told and not draft.refusals:
         draft.unknown(uplink.fields)
+
+
+def _signal(draft: Draft, heard: object) -> None:
+    """The signal at the gateway that heard it best: health of the device, so nothing is refused for it."""
+    best = snr = None
+    for each in heard if type(heard) is list else ():
+        rssi = each.get("rssi") if type(each) is dict else None
+        if (type(rssi) is int or type(rssi) is float) and (best is None or rssi > best):
+            best, snr = rssi, each.get("snr", each.get("loRaSNR"))
+    if best is not None and _RSSI.low <= best <= _RSSI.high:
+        draft.put(_RSSI, best, "rssi")
+        if (type(snr) is int or type(snr) is float) and _SNR.low <= snr <= _SNR.high:
+            draft.put(_SNR, snr, "snr")
 
 
 def _labelled(draft: Draft, uplink: Uplink) -> int:

@@ -163,7 +163,7 @@ METRICS: dict[str, Metric] = {
                 occupancy state, occupancy detected, presence state, presence status, presence detected,
                 human presence, motion detected, motion status, motion state, motion event state, occupy,
                 occu state, occu, pir sensor status, pir sensor value, pir state, has target,
-                presence detected when sending, desk occupancy, desk occupied, mouvement,
+                presence detected when sending, mot motionst, desk occupancy, desk occupied, mouvement,
                 presence detectee"""
             ),
         ),

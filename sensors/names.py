@@ -159,8 +159,7 @@ def _resolved(metric: str, unit: str | None, doubt: int, *, summed: bool = False
     metric = BY_UNIT.get((metric, unit or ""), metric)
     row = METRICS.get(metric)
     own = row is not None and unit in (None, row.unit)
-    # a battery of 3.6 may be volts; yes and no come in many words
-    plain = row if row is not None and own and not row.is_state and metric != "battery" else None
+    plain = row if own and metric != "battery" else None  # a battery of 3.6 may be volts
     doubt += 1 if unit is None else 0 if own else 2
     return Name(metric, unit, doubt, summed, plain)
 

@@ -22,6 +22,9 @@ _VAGUE = frozenset(["status", "counter", "concentration", "level", "percentage",
 _UNITS = {"Far": "°F", "state": "0/1", "count": None}
 
 
+_LONGEST_NUMBER = 19
+
+
 def read(draft: Draft) -> None:
     """Readings of an uplink; of every other message none."""
     if "DevEUI_uplink" not in draft.fields:
@@ -41,6 +44,7 @@ def read(draft: Draft) -> None:
         time=fields.get("Time"),
         time_field="Time",
         seq=_number(fields.get("FCntUp")),
+        heard=[{"rssi": _float(fields.get("LrrRSSI")), "snr": _float(fields.get("LrrSNR"))}],
     )
     if isinstance(points, dict):
         for name, point in points.items():
@@ -72,4 +76,13 @@ def _point(uplink: Uplink, name: str, point: dict[str, Any]) -> None:
 
 def _number(text: object) -> object:
     """A whole number, which older versions write as text."""
-    return int(text) if isinstance(text, str) and text.isdecimal() and len(text) < 19 else text  # noqa: PLR2004 - 64 bits
+    is_number = isinstance(text, str) and len(text) < _LONGEST_NUMBER and text.isdecimal()
+    return int(text) if is_number else text  # type: ignore[call-overload]
+
+
+def _float(text: object) -> object:
+    """A number, which older versions write as text."""
+    try:
+        return float(text) if isinstance(text, str) and len(text) < _LONGEST_NUMBER else text
+    except ValueError:
+        return None

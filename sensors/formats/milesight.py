@@ -43,6 +43,7 @@ def read(draft: Draft) -> None:
         time=time,
         time_field=time_field,
         seq=fields.get("fCnt", 0),  # zeros are left out
+        heard=fields.get("rxInfo"),
     )
     take_uplink(draft, uplink)
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 TOPICS = ("v3/+/devices/+/#",)
 MARKS = ("end_device_ids",)
 
+_MOST_VOLTS = 20
+
 
 def read(draft: Draft) -> None:
     """Readings of an uplink; of every other message none."""
@@ -46,6 +48,7 @@ def read(draft: Draft) -> None:
         time=heard if heard is not None else fields.get("received_at"),
         time_field="uplink_message.received_at",
         seq=message.get("f_cnt", 0),  # zeros are left out
+        heard=message.get("rx_metadata"),
     )
     for measurement in normalized:
         if "time" in measurement:
@@ -63,8 +66,11 @@ def _normalized(message: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _in_volts(measurement: dict[str, Any]) -> dict[str, Any]:
-    """The standard's `battery` is a voltage."""
+    """The standard's `battery` is a voltage; what can be none is some codec's percentage, and left to it."""
     if "battery" not in measurement:
         return measurement
     rest = {name: value for name, value in measurement.items() if name != "battery"}
-    return {**rest, "battery_voltage": measurement["battery"]}
+    volts = measurement["battery"]
+    if isinstance(volts, int | float) and volts > _MOST_VOLTS:
+        return rest
+    return {**rest, "battery_voltage": volts}
