@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import shutil
 import socket
@@ -189,3 +190,23 @@ def test_the_files_are_as_caddy_writes_them():
         path = DEPLOY / name
         formatted = subprocess.run([CADDY, "fmt", path], capture_output=True, text=True, check=False).stdout
         assert formatted == path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("given", "automated", "loaded"),
+    [
+        ("internal", "internal", []),
+        ("dsi@ville.example", "acme", []),
+        ("cert.pem key.pem", None, ["cert.pem"]),
+    ],
+)
+def test_the_certificate_comes_from_where_it_is_said(given, automated, loaded):
+    """Caddy's own authority, a public one, or two files."""
+    environment = {**os.environ, "FRONT_SITE": "temoin.ville.example", "FRONT_TLS": given}
+    command = [CADDY, "adapt", "--adapter", "caddyfile", "--config", DEPLOY / "Caddyfile"]
+    adapted = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    tls = json.loads(adapted)["apps"]["tls"]
+    assert [each["certificate"] for each in tls.get("certificates", {}).get("load_files", [])] == loaded
+    policies = tls.get("automation", {}).get("policies", [])
+    modules = {issuer["module"] for policy in policies for issuer in policy.get("issuers", [])}
+    assert modules == set() if automated is None else automated in modules
