@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from sensors.fields import MOST_FIELDS, Found, Quantity, quantities
 from sensors.instant import instant, never_set, whole_milliseconds
 from sensors.reading import PayloadRejected, Reading
-from sensors.wording import TWICE, UnreadableError, misfit, shown
+from sensors.wording import TWICE, UnreadableError, in_one_line, misfit, shown
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -218,7 +218,7 @@ class Draft:
 
     def refuse(self, code: str, sentence: str) -> bool:
         """Note what cannot be read, and why; always False, for `return draft.refuse(…)`."""
-        self.refusals.append((code, sentence))
+        self.refusals.append((code, in_one_line(sentence)))
         if len(self.refusals) >= MOST_REFUSALS:
             raise PayloadRejected(
                 f"{self.refusals[0][0]}: {self.refusals[0][1]}; and {MOST_REFUSALS} more at least"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 _LONGEST = 60
+_LONGEST_SENTENCE = 400
 _LARGEST = 10**30
 
 
@@ -19,6 +20,15 @@ def shown(value: object) -> str:
     if isinstance(value, str) and len(value) > _LONGEST:
         value = f"{value[: _LONGEST - 3]}…"
     return repr(value)
+
+
+def in_one_line(sentence: str) -> str:
+    """A sentence that names fields as they came: printable, and no longer than a few lines on a screen."""
+    if len(sentence) > _LONGEST_SENTENCE:
+        sentence = f"{sentence[: _LONGEST_SENTENCE - 1]}…"
+    if sentence.isprintable():
+        return sentence
+    return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in sentence)
 
 
 class UnreadableError(ValueError):

@@ -58,8 +58,8 @@ def _point(uplink: Uplink, name: str, point: dict[str, Any]) -> None:
     quantity, _, channel = name.partition(":")
     nature = point.get("nature")
     if quantity in _VAGUE:
-        field = str(nature or "")
-    elif nature:
+        field = nature if isinstance(nature, str) else ""
+    elif isinstance(nature, str) and nature:
         field = f"{quantity}.{nature}"  # a nature not understood is a quantity not understood
     else:
         field = f"{quantity}.{channel}" if channel else quantity

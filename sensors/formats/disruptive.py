@@ -40,7 +40,9 @@ def read(draft: Draft) -> None:
 
 def _event(draft: Draft, event: dict[str, Any]) -> None:
     kind, data = event.get("eventType"), event.get("data")
-    status = data.get(kind) if isinstance(data, dict) and isinstance(kind, str) else None
+    if not isinstance(kind, str) or not isinstance(data, dict):
+        return
+    status = data.get(kind)
     if kind not in _MEASURED or not isinstance(status, dict):
         return
     target = event.get("targetName")

@@ -25,15 +25,14 @@ MARKS: tuple[str, ...] = ()
 
 def read(draft: Draft) -> None:
     """The reading of one sensor, when its name tells one."""
-    levels = draft.levels
-    if levels[-1] != "state" or levels[-3] not in _MEASURING:
+    *prefix, kind, name, attribute = ["", "", "", *draft.topic.split("/")]
+    if attribute != "state" or kind not in _MEASURING:
         return
-    name = levels[-2]
     found = entity(name)
     if found is None:
         draft.refuse("nothing_known", f"no quantity is known by the name {name!r:.60}")
         return
     place, quantity = found
-    root, *node = levels[:-3]
+    root, *node = [level for level in prefix if level] or [""]
     if draft.origin(root, "/".join([*(node or [root]), *([place] if place else [])])):
         draft.take_bare(quantity)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import sensors
 from sensors import Decoder, PayloadRejected, Reading
+from tests.sensors import fuzz
 
 RECEIVED = datetime(2026, 3, 2, 9, 15, 2, 345678, tzinfo=UTC)
 TOPIC = "temoin/nord/loire-1"
@@ -305,3 +306,12 @@ def _decode_or_refuse(topic: str, payload: bytes, *, retained: bool = False) -> 
         assert ": " in rejection.reason  # noqa: PT017 - both outcomes are right
         readings = list(rejection.readings)
     assert all(isinstance(reading, Reading) for reading in readings)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_twenty_thousand_mutations_of_payloads_are_read_or_refused(seed: int):
+    """A million and more: `python -m tests.sensors.fuzz --cases 1000000 --processes 2`."""
+    outcomes, slowest, topic = fuzz.run(5000, seed)
+    assert outcomes.total() == 5000
+    assert outcomes["read"] > 500
+    assert slowest < 0.5, topic
