@@ -9,7 +9,7 @@ archive() {
 	# under another name until it is whole, so that nobody restores half of one
 	if temoin backup "$folder/.$name.part"; then
 		mv "$folder/.$name.part" "$folder/$name.backup"
-		ls -1 "$folder"/temoin-*.backup | sort -r | tail -n "+$((keep + 1))" | xargs -r rm -f
+		find "$folder" -name 'temoin-*.backup' | sort -r | tail -n "+$((keep + 1))" | xargs -r rm -f
 	else
 		rm -f "$folder/.$name.part"
 		echo "no backup was made; again in an hour" >&2

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
 import pytest
+import yaml
 from paho.mqtt.enums import CallbackAPIVersion
 
 from service.settings import Settings
@@ -237,3 +241,120 @@ def test_a_queue_longer_than_stock_mosquittos_survives_a_restart(broker):
     back = broker.connect("temoin", name="temoin-ingest")
     assert back.arrived(3000, within=20) == sent
     back.close()
+
+
+# ---------------------------------------------------------- the processes, with docker-compose.yml's settings
+
+
+COMPOSE = yaml.safe_load((DEPLOY.parents[1] / "docker-compose.yml").read_text())
+CITY = dict(
+    line.split("=", 1) for line in (DEPLOY / "city.env").read_text().splitlines() if re.match(r"[A-Z]", line)
+)
+
+
+class Containers:
+    """What the compose file starts in a city, as processes: other addresses and folders, nothing else."""
+
+    def __init__(self, folder, broker, influx, database):
+        self.folder, self.broker, self.influx, self.running = folder, broker, influx, []
+        (folder / "keys").mkdir()
+        (broker.secrets / "database_url").write_text(database)
+        (broker.secrets / "influx_admin_token").write_text(f"{influx.token}\n")
+
+    def _here(self, text):
+        text = re.sub(r"\$\{(\w+):-([^}]*)\}", lambda found: CITY.get(found[1], found[2]), str(text))
+        for theirs, ours in {
+            "broker:8883": f"127.0.0.1:{self.broker.port}",
+            "http://influxdb:8086": self.influx.url,
+            "/run/secrets/": f"{self.broker.secrets}/",
+            "/keys/": f"{self.folder}/keys/",
+        }.items():
+            text = text.replace(theirs, ours)
+        return text
+
+    def run(self, name, *instead):
+        """Start a service's command, or another one in its place; on a folder that carries its name."""
+        service = COMPOSE["services"][name]
+        (self.folder / name).mkdir(exist_ok=True)
+        environment = {
+            **{key: value for key, value in os.environ.items() if not key.startswith("TEMOIN_")},
+            "PYTHONPATH": str(DEPLOY.parents[1]),
+            **{key: self._here(value) for key, value in service["environment"].items()},
+            "TEMOIN_DATA_DIR": str(self.folder / name),
+        }
+        temoin = ["python", "-c", "import sys; from service.cli import main; main()"]
+        asked = instead or [*service.get("entrypoint", temoin), *service["command"]]
+        command = [sys.executable if word == "python" else self._here(word) for word in asked]
+        process = subprocess.Popen(
+            command, env=environment, cwd=self.folder, text=True, stderr=subprocess.PIPE
+        )
+        self.running.append(process)
+        return process
+
+    def done(self, name, *instead):
+        """Its exit code, and what it complained of."""
+        process = self.run(name, *instead)
+        _, complaint = process.communicate(timeout=60)
+        return process.returncode, complaint
+
+    def healthy(self, name):
+        """Whether the health check that the compose file gives says so within half a minute."""
+        until = time.monotonic() + 30
+        while time.monotonic() < until:
+            if self.done(name, *COMPOSE["services"][name]["healthcheck"]["test"][1:])[0] == 0:
+                return True
+            time.sleep(0.5)
+        return False
+
+    def stop(self):
+        """SIGTERM to those that still run; their exit codes."""
+        alive = [process for process in self.running if process.poll() is None]
+        for process in alive:
+            process.terminate()
+        return [process.communicate(timeout=30) and process.returncode for process in alive]
+
+
+@pytest.fixture
+def containers(broker, influx, postgresql, tmp_path):
+    psycopg = pytest.importorskip("psycopg")
+    name = f"stack_{time.monotonic_ns()}"
+    with psycopg.connect(postgresql, autocommit=True) as administrator:
+        administrator.execute(f"CREATE DATABASE {name}")
+    started = Containers(tmp_path, broker, influx, f"{postgresql.rpartition('/')[0]}/{name}")
+    yield started
+    started.stop()
+
+
+def in_order(name):
+    """What has to have ended before this service ends, and itself last, as `depends_on` says."""
+    for other, how in COMPOSE["services"][name].get("depends_on", {}).items():
+        if how["condition"] == "service_completed_successfully":
+            yield from in_order(other)
+    yield name
+
+
+def test_the_citys_two_ingest_share_what_gateways_send_and_influxdb_has_it_once(containers, broker, influx):
+    for name in in_order("migrate"):
+        assert containers.done(name) == (0, "")
+    for name in ("ingest", "ingest-2", "jobs"):
+        containers.run(name)
+    assert all(containers.healthy(name) for name in ("ingest", "ingest-2", "jobs"))
+    hall = broker.connect("hall")
+    start = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=10)
+    for n in range(60):
+        payload = {"time": (start + timedelta(seconds=n)).isoformat(), "readings": {"co2": 600 + n}}
+        hall.publish("temoin/hall/loire", json.dumps(payload))
+    hall.close()
+    store, found, until = influx.store("temoin"), [], time.monotonic() + 30
+    while len(found) < 60 and time.monotonic() < until:
+        time.sleep(0.2)
+        found = store.read(start, start + timedelta(minutes=5), ["hall/loire"])
+    store.close()
+    assert sorted(found["value"]) == [600.0 + n for n in range(60)]
+    assert containers.stop() == [0, 0, 0]
+    landed = [
+        json.loads((containers.folder / name / "landing" / "mqtt.receiver.json").read_text())["landed"]
+        for name in ("ingest", "ingest-2")
+    ]
+    assert sum(landed) == 60
+    assert min(landed) > 0
