@@ -58,3 +58,66 @@ def test_an_import_may_be_as_old_as_it_likes():
     assert code(old) == "late"
     assert code(old, Gate(max_age=None)) is None
     assert code(old._replace(time=NOW + timedelta(days=1)), Gate(max_age=None)) == "clock_ahead"
+
+
+@pytest.mark.parametrize(
+    ("ahead", "zone"),
+    [
+        (timedelta(hours=1, seconds=-40), True),
+        (timedelta(hours=2), True),
+        (timedelta(minutes=40), False),
+        (timedelta(hours=20), False),
+        (timedelta(days=300), False),
+    ],
+)
+def test_a_clock_ahead_by_whole_hours_is_told_from_one_that_is_merely_wrong(ahead: timedelta, zone: bool):
+    reason = Gate().check(GOOD._replace(time=NOW + ahead), NOW)
+    assert reason is not None
+    assert reason.startswith("clock_ahead: ")
+    assert ("another zone" in reason) is zone
+
+
+def codes(
+    lags: list[timedelta], every: timedelta = timedelta(minutes=10), source: str = "device"
+) -> list[str | None]:
+    """What the gate says of messages that come regularly, each so much behind."""
+    gate, found = Gate(), []
+    for number, lag in enumerate(lags):
+        received = NOW + number * every
+        for metric in ("co2", "humidity"):  # a message has several readings
+            reading = GOOD._replace(
+                metric=metric, value=400.0 if metric == "co2" else 40.0, time=received - lag
+            )
+            reason = gate.check(reading._replace(time_source=source), received)  # type: ignore[arg-type]
+        found.append(reason and reason.partition(":")[0])
+    return found
+
+
+def test_a_clock_always_an_hour_behind_is_found_at_the_sixth_message():
+    assert codes([timedelta(hours=1, seconds=4)] * 8) == [None] * 5 + ["clock_behind"] * 3
+
+
+def test_a_clock_that_was_set_right_is_trusted_again():
+    assert codes([timedelta(hours=2)] * 6 + [timedelta(seconds=3)] * 2)[-3:] == ["clock_behind", None, None]
+
+
+@pytest.mark.parametrize(
+    "lags",
+    [
+        [
+            timedelta(hours=3) - number * timedelta(minutes=10) for number in range(10)
+        ],  # a buffer that empties
+        [timedelta(minutes=25)] * 10,  # slow, but no zone
+        [timedelta(seconds=2)] * 10,
+    ],
+)
+def test_a_late_message_is_no_wrong_clock(lags: list[timedelta]):
+    assert codes(lags) == [None] * 10
+
+
+def test_who_reports_by_the_hour_may_be_an_hour_behind():
+    assert codes([timedelta(hours=1)] * 10, every=timedelta(hours=1)) == [None] * 10
+
+
+def test_the_networks_clock_is_not_doubted():
+    assert codes([timedelta(hours=1)] * 10, source="network") == [None] * 10
