@@ -69,8 +69,8 @@ class Decoder:
             return known
         try:
             document = draft.document
-        except PayloadRejected:
-            if draft.text is None or TEXT not in self._marks:
+        except PayloadRejected as rejection:
+            if rejection.code != "broken_json":
                 raise
             return self._marks[TEXT][0][1]
         return self._shape(document) or self._marks[ANY][0][1]
