@@ -210,3 +210,11 @@ def test_the_certificate_comes_from_where_it_is_said(given, automated, loaded):
     policies = tls.get("automation", {}).get("policies", [])
     modules = {issuer["module"] for policy in policies for issuer in policy.get("issuers", [])}
     assert modules == set() if automated is None else automated in modules
+
+
+def test_the_app_knows_that_people_came_over_https_and_by_which_name(front):
+    status, headers, _ = ask(front, front.ports.staff, "/experiments/")
+    assert status in (307, 303)
+    assert headers["Location"].startswith(("/", f"https://localhost:{front.ports.staff}/"))
+    _, headers, _ = ask(front, front.ports.staff, "/sign-in", **{"X-Forwarded-Proto": "http"})
+    assert "; secure" in headers["Set-Cookie"].lower()
