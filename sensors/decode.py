@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functools import lru_cache
 from itertools import islice, takewhile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, cast
 from zoneinfo import ZoneInfo
 
 from sensors.draft import Draft, parsed
-from sensors.formats import ANY, TEXT, known_formats
+from sensors.formats import ANY, TEXT, known_formats, native
 from sensors.reading import PayloadRejected, Reading
 
 if TYPE_CHECKING:
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from sensors.formats import Format
 
 LARGEST_PAYLOAD = 2_000_000  # bytes
+ROOT = "temoin"
+_NATIVE = cast("Format", native)
+_NATIVE_LEVELS = len(("temoin", "{gateway}", "{device}"))
 _MOST_ROUTES = 20_000
 _SENTENCES = 5
 _TOP_KEYS = 64  # among which the mark of a format is looked for
@@ -26,15 +29,17 @@ _TOP_KEYS = 64  # among which the mark of a format is looked for
 class Decoder:
     """Decodes payloads of every known format; `mappings` come before them, `timezone` is that of naive times.
 
-    Costs the same however many formats there are: the format of a topic is looked up once.
+    Costs the same however many formats there are: the format of a topic is looked up once. Every format is
+    also known below `temoin/{gateway}/`, where the broker lets a gateway write: its devices are then that
+    gateway's, whatever root the format itself would name.
     """
 
     def __init__(self, mappings: Iterable[Format] = (), timezone: str = "Europe/Paris") -> None:
         self._zone = ZoneInfo(timezone)
         mapped, known = tuple(mappings), known_formats()
-        self._filters = [*_filters(mapped), *_filters(known)]
+        self._mapped, self._filters = _filters(mapped), _filters(known)
         self._marks = _marks((*mapped, *known))
-        self._routes: dict[str, Format | None] = {}
+        self._routes: dict[str, _Route] = {}
 
     def decode(
         self, topic: str, payload: bytes, received_at: datetime, retained: bool = False
@@ -64,7 +69,14 @@ class Decoder:
             return False
 
     def _format(self, draft: Draft) -> Format:
-        known = self._route(draft.topic)
+        known, gateway, inner = self._route(draft.topic)
+        if known is _NATIVE:
+            document = draft.document
+            if _is_native(document) or (shape := self._shape(document)) is None:
+                return _NATIVE
+            known = shape
+        if gateway is not None:
+            draft.bind(gateway, inner)
         if known is not None:
             return known
         try:
@@ -87,16 +99,31 @@ class Decoder:
                     return known
         return None
 
-    def _route(self, topic: str) -> Format | None:
+    def _route(self, topic: str) -> _Route:
         try:
             return self._routes[topic]
         except KeyError:
             if len(self._routes) >= _MOST_ROUTES:
                 self._routes.clear()
-            levels = topic.split("/")
-            fitting = [known for filter_, known in self._filters if _fits(filter_, levels)]
-            route = self._routes[topic] = fitting[0] if fitting else None
+            route = self._routes[topic] = self._found(topic)
             return route
+
+    def _found(self, topic: str) -> _Route:
+        levels = topic.split("/")
+        mapped = _first(self._mapped, levels)
+        if mapped is not None or levels[0] != ROOT:
+            return _Route(mapped or _first(self._filters, levels), None, topic)
+        gateway, inner = (levels[1], levels[2:]) if len(levels) > _NATIVE_LEVELS - 1 else (None, levels)
+        known = _NATIVE if len(levels) == _NATIVE_LEVELS else _first(self._filters, inner)
+        return _Route(known, gateway, "/".join(inner))
+
+
+class _Route(NamedTuple):
+    """What a topic alone tells: its format, and the gateway whose it is with what follows its name."""
+
+    known: Format | None
+    gateway: str | None
+    inner: str
 
 
 def decode(topic: str, payload: bytes, received_at: datetime) -> list[Reading]:
@@ -116,6 +143,16 @@ def _filters(formats: tuple[Format, ...]) -> list[tuple[list[str], Format]]:
     """Topic filters by level, those first that begin with most levels of their own."""
     filters = [(each.split("/"), known) for known in formats for each in known.TOPICS]
     return sorted(filters, key=lambda pair: -sum(1 for _ in takewhile(_is_literal, pair[0])))
+
+
+def _first(filters: list[tuple[list[str], Format]], levels: list[str]) -> Format | None:
+    return next((known for filter_, known in filters if _fits(filter_, levels)), None)
+
+
+def _is_native(document: object) -> bool:
+    if type(document) is list and document:
+        document = document[0]
+    return type(document) is dict and "readings" in document
 
 
 def _is_literal(level: str) -> bool:

@@ -38,6 +38,7 @@ class Draft:
     """
 
     __slots__ = (
+        "_bound",
         "_device",
         "_document",
         "_fields_left",
@@ -65,6 +66,7 @@ class Draft:
         self.refusals: list[tuple[str, str]] = []
         self._payload = payload
         self._document: object = None
+        self._bound: str | None = None
         self._fields_left = MOST_FIELDS
 
     @property
@@ -120,6 +122,8 @@ class Draft:
         `time` is as the payload writes it; without one the time of reception stands in, unless the
         broker had kept the message: then nobody knows when it was measured.
         """
+        if self._bound is not None:
+            gateway = self._bound
         try:
             self._device = _identity(gateway, device) if isinstance(device, str) else ""
         except UnreadableError as error:
@@ -140,6 +144,16 @@ class Draft:
             self._time_source = "received"
         self._seq = self._sequence(seq)
         return True
+
+    def bind(self, gateway: str, topic: str) -> None:
+        """Say which gateway sent the message, whose its devices are; `topic` is what follows its name."""
+        self._bound, self.topic = gateway, topic
+
+    @property
+    def named_by_topic(self) -> str:
+        """The device, when only the topic can name it: all of it but the gateway's own level."""
+        levels = self.levels
+        return "/".join(levels if self._bound is not None else levels[1:] or levels)
 
     def clock(self, time: object) -> object:
         """A device's time; None when its clock was never set and the message came just now.

@@ -55,8 +55,7 @@ def read(draft: Draft) -> None:
     levels = draft.levels
     if levels[:1] == ["temoin"] or not _NOT_MEASURED.isdisjoint(level.lower() for level in levels):
         raise PayloadRejected(_unknown(draft))
-    root, *rest = levels or [""]
-    name = "/".join(rest) or root
+    root, name = (levels or [""])[0], draft.named_by_topic
     entries = document if type(document) is list else [document]
     for index, entry in enumerate(entries):
         if type(entry) is not dict:

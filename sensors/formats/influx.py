@@ -81,9 +81,9 @@ def _series(measurement: str, tags: str) -> _Series:
 
 
 def _line(draft: Draft, series: _Series, text: str, time: str | None) -> None:
-    root, *rest = draft.levels or [""]
+    root = (draft.levels or [""])[0]
     fields: dict[str, object] = {name: _value(value) for name, value in _pairs(text)}
-    device = series.device or "/".join(rest) or root
+    device = series.device or draft.named_by_topic
     told = {} if series.elsewhere else fields
     if series.entity_id:  # Home Assistant: the measurement is the unit
         place, quantity = entity(series.entity_id) or ("", "")

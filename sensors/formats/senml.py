@@ -27,7 +27,7 @@ def read(draft: Draft) -> None:
 
 def take_pack(draft: Draft, pack: list[Any]) -> None:
     """Take the records of a pack; those of one device and time together, so that a name can be doubted."""
-    root, *rest = draft.levels or [""]
+    root = (draft.levels or [""])[0]
     told = 0
     for record in resolved(pack):
         if isinstance(record, str):
@@ -37,7 +37,7 @@ def take_pack(draft: Draft, pack: list[Any]) -> None:
         if record.time < RELATIVE_BELOW:
             relative = draft.received_at.timestamp() + record.time
             time = None if record.time == 0 else relative
-        device = record.device or "/".join(rest) or root
+        device = record.device or draft.named_by_topic
         if not draft.origin(
             root, device, time, "received" if record.time < RELATIVE_BELOW else "device", field="t"
         ):

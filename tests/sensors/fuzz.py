@@ -188,7 +188,8 @@ def _other_topic(rng: random.Random, topic: str, known: list[tuple[str, bytes]])
     odd = ["", "/", "//", "a", "\x00", "x" * 10_000, "<b>", "\u202e", "+", "#", "temoin/a/b", "$SYS/x", "a/b"]
     levels = topic.split("/")
     levels[rng.randrange(len(levels))] = rng.choice([*odd, "state", "up", "SENSOR", "rpc"])
-    return rng.choice([rng.choice(known)[0], rng.choice(odd), "/".join(levels), f"/{topic}", topic[:-1]])
+    other = [rng.choice(known)[0], rng.choice(odd), "/".join(levels), f"/{topic}", topic[:-1]]
+    return rng.choice([*other, f"temoin/nord/{topic}"])
 
 
 def _scrambled(rng: random.Random, body: bytes) -> bytes:

@@ -102,7 +102,7 @@ def test_what_cannot_be_read_is_refused_by_name(payload: bytes, code: str, words
     ("topic", "code"),
     [
         ("temoin/nord", "unknown_format"),
-        ("temoin/nord/loire/1", "unknown_format"),
+        ("temoin//loire/1", "empty_device"),
         ("", "empty_device"),
         ("temoin/nord/", "empty_device"),
         ("temoin//loire", "empty_device"),
@@ -196,6 +196,34 @@ def test_an_object_of_unknown_names_waits_for_a_mapping():
     rejection = refused({"state": "ON", "brightness": 254}, "zigbee2mqtt/lamp")
     assert rejection.code == "nothing_known"
     assert "'brightness'" in rejection.reason
+
+
+@pytest.mark.parametrize(
+    ("topic", "payload", "device"),
+    [
+        ("temoin/nord/loire/1", {"readings": {"co2": 612}}, "nord/loire/1"),
+        ("temoin/nord/zigbee2mqtt/loire", {"co2": 612, "linkquality": 40}, "nord/loire"),
+        ("temoin/nord/tele/loire/SENSOR", {"SCD40": {"CarbonDioxide": 612}}, "nord/loire"),
+        (
+            "temoin/nord/application/7/device/01/event/up",
+            {"deviceInfo": {"devEui": "01"}, "object": {"co2": 612}},
+            "nord/01",
+        ),
+        ("temoin/nord/up", {"devEUI": "01", "object": {"co2": 612}}, "nord/01"),
+        ("temoin/nord/up", [{"bn": "loire:", "n": "co2", "v": 612}], "nord/loire"),
+    ],
+)
+def test_every_format_is_known_below_a_gateways_own_topic(topic: str, payload: object, device: str):
+    """The broker lets a gateway write below temoin/{its name}/ only, and its devices are its own."""
+    [reading] = DECODER.decode(topic, json.dumps(payload).encode(), RECEIVED)
+    assert (reading.device, reading.gateway, reading.value) == (device, "nord", 612)
+
+
+def test_two_devices_of_one_name_on_two_gateways_stay_two():
+    payload = b'{"co2": 612, "linkquality": 40}'
+    topics = ("temoin/nord/zigbee2mqtt/loire", "temoin/sud/zigbee2mqtt/loire", "zigbee2mqtt/loire")
+    readings = [DECODER.decode(topic, payload, RECEIVED)[0] for topic in topics]
+    assert [each.device for each in readings] == ["nord/loire", "sud/loire", "zigbee2mqtt/loire"]
 
 
 def test_a_mapping_comes_before_the_formats():
