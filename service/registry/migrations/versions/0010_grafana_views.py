@@ -47,16 +47,14 @@ LEFT JOIN LATERAL (
 OUTCOMES = """
 CREATE VIEW grafana.outcomes WITH (security_barrier) AS
 SELECT outcome.day, room.slug AS room, room.name AS room_name, site.name AS site_name, outcome.outcome,
-       outcome.version, outcome.coverage, sealed.yes AS sealed,
-       CASE WHEN sealed.yes THEN NULL ELSE outcome.value END AS value
+       outcome.version, outcome.coverage, seal.since IS NOT NULL AS sealed,
+       CASE WHEN seal.since IS NULL THEN outcome.value END AS value
 FROM outcomes AS outcome
 JOIN rooms AS room ON room.id = outcome.room_id AND room.capacity IS DISTINCT FROM 1
 JOIN sites AS site ON site.id = room.site_id
-CROSS JOIN LATERAL (
-    SELECT EXISTS (
-        SELECT FROM grafana.seals AS seal WHERE seal.room_id = outcome.room_id AND seal.since <= outcome.day
-    ) AS yes
-) AS sealed
+LEFT JOIN (
+    SELECT room_id, min(since) AS since FROM grafana.seals GROUP BY room_id
+) AS seal ON seal.room_id = outcome.room_id AND seal.since <= outcome.day
 """
 
 EXPERIMENTS = """
