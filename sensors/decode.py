@@ -114,7 +114,9 @@ class Decoder:
         if mapped is not None or levels[0] != ROOT:
             return _Route(mapped or _first(self._filters, levels), None, topic)
         gateway, inner = (levels[1], levels[2:]) if len(levels) > _NATIVE_LEVELS - 1 else (None, levels)
-        known = _NATIVE if len(levels) == _NATIVE_LEVELS else _first(self._filters, inner)
+        if len(levels) == _NATIVE_LEVELS:
+            return _Route(_NATIVE, gateway, inner[0])
+        known = None if inner[0] == ROOT else _first(self._filters, inner)
         return _Route(known, gateway, "/".join(inner))
 
 
