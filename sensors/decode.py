@@ -21,6 +21,7 @@ LARGEST_PAYLOAD = 2_000_000  # bytes
 ROOT = "temoin"
 _NATIVE = cast("Format", native)
 _NATIVE_LEVELS = len(("temoin", "{gateway}", "{device}"))
+_JSON_BEGINS = frozenset(["{", "[", '"'])
 _MOST_ROUTES = 20_000
 _SENTENCES = 5
 _TOP_KEYS = 64  # among which the mark of a format is looked for
@@ -71,14 +72,22 @@ class Decoder:
     def _format(self, draft: Draft) -> Format:
         known, gateway, inner = self._route(draft.topic)
         if known is _NATIVE:
-            document = draft.document
-            if _is_native(document) or (shape := self._shape(document)) is None:
+            shape = self._other_than_native(draft)
+            if shape is None:
                 return _NATIVE
             known = shape
         if gateway is not None:
             draft.bind(gateway, inner)
-        if known is not None:
-            return known
+        return known or self._by_shape(draft)
+
+    def _other_than_native(self, draft: Draft) -> Format | None:
+        """The format of what came on a native topic in another shape; None when it is ours, or nobody's."""
+        if _is_native(draft):
+            return None
+        found = self._by_shape(draft)
+        return None if found is self._marks[ANY][0][1] else found
+
+    def _by_shape(self, draft: Draft) -> Format:
         try:
             document = draft.document
         except PayloadRejected as rejection:
@@ -151,7 +160,12 @@ def _first(filters: list[tuple[list[str], Format]], levels: list[str]) -> Format
     return next((known for filter_, known in filters if _fits(filter_, levels)), None)
 
 
-def _is_native(document: object) -> bool:
+def _is_native(draft: Draft) -> bool:
+    """Whether a payload on a native topic is JSON of ours, or JSON that is broken."""
+    try:
+        document = draft.document
+    except PayloadRejected:
+        return (draft.text or "{")[:1] in _JSON_BEGINS
     if type(document) is list and document:
         document = document[0]
     return type(document) is dict and "readings" in document
