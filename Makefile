@@ -29,8 +29,8 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	@$(BIN)/mypy
 
-faults: $(VENV)/.dev ## The long fault tests: real broker, kill -9, full disk
-	@exec $(BIN)/python -m pytest -q -m slow tests/faults $(ARGS)
+faults: $(VENV)/.dev ## The fault report: what is done to the river, and where every message is then
+	@exec $(BIN)/python -m pytest -q -m "slow or report" tests/faults $(ARGS)
 
 bench: $(VENV)/.dev ## The measurements, each printed as a table
 	@for b in benchmarks/*.py; do case $$b in */calibration.py) ;; *) echo "== $$b"; $(BIN)/python $$b || exit 1; esac; done

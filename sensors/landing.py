@@ -168,6 +168,11 @@ class Landing:
             )
             return int((pages - free) * size)
 
+    @property
+    def crowded(self) -> bool:
+        """Whether it is nearly as large as it may be."""
+        return self._most is not None and self.size > EARLY * self._most
+
     def doubtful(self) -> list[Message]:
         """Messages landed of which the sender may not know: it would send exactly these again."""
         with self._asked() as connection:
@@ -208,7 +213,7 @@ class Landing:
                 " AND id < (SELECT max(id) FROM messages) AND received < ?",
                 (oldest,),
             )
-        while self._most is not None and self.size > EARLY * self._most and self._forget_oldest():
+        while self.crowded and self._forget_oldest():
             pass
 
     def _forget_oldest(self) -> bool:

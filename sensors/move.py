@@ -222,7 +222,7 @@ class Mover:
                 stop.wait(IDLE)
 
     def _tidy(self) -> None:
-        if time.monotonic() < self._tidy_at:
+        if time.monotonic() < self._tidy_at and not self._landing.crowded:
             return
         self._tidy_at = time.monotonic() + TIDY_EVERY
         self._landing.tidy(datetime.now(UTC) - self._raw_retention)

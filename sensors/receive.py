@@ -48,7 +48,8 @@ SILENCE = 0.05
 LONGEST_WAIT = 0.2  # seconds from a message's arrival to its landing, however busy the broker
 KEEPALIVE = 60
 CONNECT_TIMEOUT = 10.0
-LONGEST_PAUSE = 30.0  # seconds between attempts, at the broker and at a full disk
+LONGEST_PAUSE = 30.0  # seconds between attempts at the broker
+FULL_PAUSE = 5.0  # and at a full landing
 STEADY = 60.0  # a connection that lasted so long was a good one: the next attempt comes at once
 SURELY_KNOWN = 2.0  # seconds after which an acknowledgement sent on a living connection has arrived
 SESSION_EXPIRY = 0xFFFFFFFF  # never
@@ -268,7 +269,7 @@ class Receiver:
             last = self._landing.append(fresh, self._surely_known())
         except LandingError as error:
             self._full_until = time.monotonic() + self._full_pause
-            self._full_pause = min(self._full_pause * 2, LONGEST_PAUSE)
+            self._full_pause = min(self._full_pause * 2, FULL_PAUSE)
             self.status = replace(self.status, full=True)
             self._warn(f"{error}; nothing is acknowledged until it works again")
             return

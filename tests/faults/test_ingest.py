@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import threading
 import time
 from collections import Counter
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from paho.mqtt.client import Client
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.publish import multiple
+from parts import BAD_EVERY, START, Publisher, connected, moved_all, payload
 
-from sensors.landing import Landing
 from sensors.store_embedded import EmbeddedStore
 from service.ingest import receiver_status, troubles
 from service.registry import Registry, quarantine
@@ -23,71 +18,7 @@ from service.registry import Registry, quarantine
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Broker, Ingest
-
-DEVICES = 8
-BAD_EVERY = 50  # one message in so many is no JSON: it must end in quarantine, with its number
-RATE = 400.0  # messages a second
-START = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=2)
-
-
-@dataclass
-class Publisher:
-    """Numbered messages at QoS 1, for as long as it is asked; `confirmed` counts the broker's PUBACKs."""
-
-    port: int
-    published: int = 0
-    confirmed: int = 0
-    _stop: threading.Event = field(default_factory=threading.Event)
-
-    def __post_init__(self) -> None:
-        self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv311)
-        self._client.on_publish = self._on_publish
-        self._client.connect("127.0.0.1", self.port)
-        self._client.loop_start()
-        self._thread = threading.Thread(target=self._publish)
-        self._thread.start()
-
-    def _on_publish(self, *_: object) -> None:
-        self.confirmed += 1
-
-    def _publish(self) -> None:
-        began = time.monotonic()
-        while not self._stop.is_set():
-            if self.published < (time.monotonic() - began) * RATE:
-                topic = f"temoin/gateway/{self.published % DEVICES}"
-                self._client.publish(topic, payload(self.published), qos=1)
-                self.published += 1
-            else:
-                time.sleep(0.002)
-
-    def end(self, eventually: Callable[..., None]) -> int:
-        """Publish no more; how many messages the broker confirmed, which is all of them."""
-        self._stop.set()
-        self._thread.join()
-        eventually(lambda: self.confirmed == self.published, what="every PUBACK")
-        self._client.disconnect()
-        self._client.loop_stop()
-        return self.confirmed
-
-
-def payload(number: int) -> bytes:
-    """A native message whose time and value tell its number; some are broken on purpose."""
-    if number % BAD_EVERY == BAD_EVERY - 1:
-        return b"broken %d" % number
-    at = START + timedelta(milliseconds=number)
-    return json.dumps(
-        {"time": at.isoformat(), "seq": number, "readings": {"co2": 400 + number % 5000}}
-    ).encode()
-
-
-def moved_all(ingest: Ingest, published: int) -> bool:
-    """Whether so many messages have landed, and been moved."""
-    landing = Landing(ingest.settings.data_dir / "landing" / "mqtt.db")
-    try:
-        return landing.position >= published and landing.backlog == 0
-    finally:
-        landing.close()
+    from parts import Broker, Ingest
 
 
 def stored_numbers(ingest: Ingest) -> Counter[int]:
@@ -115,13 +46,8 @@ def count(ingest: Ingest, published: int) -> tuple[set[int], Counter[int], Count
     return missing, Counter({number: n for number, n in there.items() if n > 1}), refused
 
 
-def connected(ingest: Ingest) -> bool:
-    status = receiver_status(ingest.settings)
-    return status is not None and status.connected
-
-
 @pytest.mark.slow
-def test_ten_kills_of_receiver_and_mover_lose_and_double_nothing(
+def test_ten_kills_of_receiver_and_mover_lose_nothing_and_store_nothing_twice(
     broker: Broker, ingest: Ingest, eventually: Callable[..., None]
 ):
     ingest.start()
@@ -138,7 +64,8 @@ def test_ten_kills_of_receiver_and_mover_lose_and_double_nothing(
     eventually(lambda: moved_all(ingest, published), 60, "everything to be moved")
     assert ingest.stop() == 0
     missing, double, refused = count(ingest, published)
-    assert (missing, double) == (set(), Counter())
+    assert missing == set()
+    assert set(double) <= set(refused)  # a starved broker may send again what it had been told of
     assert set(refused) == set(range(BAD_EVERY - 1, published, BAD_EVERY))
 
 
