@@ -150,7 +150,7 @@ METRICS: dict[str, Metric] = {
                 """people, people count, people counter, people count all, people counter all, people number,
                 person count, persons, headcount, number of people, nb people, num people, people counting,
                 occupants, occupant count, occupancy count, peoplecount, people present, personnes,
-                nombre de personnes, nb personnes"""
+                nombre de personnes, nombre personnes, nb personnes"""
             ),
         ),
         Metric(
@@ -164,7 +164,7 @@ METRICS: dict[str, Metric] = {
                 human presence, motion detected, motion status, motion state, motion event state, occupy,
                 occu state, occu, pir sensor status, pir sensor value, pir state, has target,
                 presence detected when sending, mot motionst, desk occupancy, desk occupied, mouvement,
-                presence detectee"""
+                presence detectee, occupe, occupee"""
             ),
         ),
         Metric(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sensors.names import named
@@ -24,6 +25,7 @@ UNITS = {
 }
 # what a bare unit measures, where a record has no name: nothing else in a room comes in these
 _BY_UNIT = {"%RH": "humidity", "Cel": "temperature", "K": "temperature", "lx": "light", "%EL": "battery"}
+_IDENTIFIER = re.compile(r"(?=.*[0-9])[0-9a-fA-F-]{6,40}")
 _LARGEST = 1e15  # of a value or a time
 _ENDS = ":/_.- "  # between a device's name and a quantity's
 
@@ -78,6 +80,8 @@ def _split(base: str, name: str, unit: object) -> tuple[str, str]:
         return base.rstrip(_ENDS), name or _BY_UNIT.get(str(unit), "")
     whole = base + name
     cut = max(whole.rfind(end) for end in ":/.") + 1
+    if _IDENTIFIER.fullmatch(whole, cut):  # a name that ends with the device: the unit tells the quantity
+        return whole, _BY_UNIT.get(str(unit), "")
     if named(whole[cut:]) is None:
         return whole.rstrip(_ENDS), name or _BY_UNIT.get(str(unit), "")
     return whole[:cut].rstrip(_ENDS), whole[cut:]

@@ -49,6 +49,7 @@ _NUMBER_AND_UNIT = re.compile(
 )
 _LONGEST = 40  # characters; longer texts are neither numbers nor words for yes and no
 
+_HALF = 0.5
 _CELL_LOW, _CELL_HIGH = 1.5, 4.3  # volts of the cell in a room sensor
 
 
@@ -174,7 +175,9 @@ def _unit_by_size(metric: Metric, number: float) -> float | None:
     unit = metric.unit
     if metric.key == "temperature" and 283 <= number <= 313 and not whole:  # noqa: PLR2004 - 10 to 40 °C
         unit = "K"
-    elif metric.key == "humidity" and 0 < number < 1:
+    elif metric.key in ("humidity", "battery") and 0 < number < 1:
+        if metric.key == "battery" and number == _HALF:
+            return None  # half a percent of a dying battery, or half of a good one
         unit = "fraction"
     elif metric.key == "pressure" and 30 <= number <= 120:  # noqa: PLR2004 - an atmosphere in kPa
         unit = "kPa"

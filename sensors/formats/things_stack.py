@@ -24,12 +24,13 @@ def read(draft: Draft) -> None:
     """Readings of an uplink; of every other message none."""
     levels = draft.topic.split("/")
     own_topic = levels[0] == "v3" and levels[2:3] == ["devices"]
-    if own_topic and levels[4:] != ["up"]:
+    if own_topic and levels[4:] not in (["up"], ["up", "normalized"]):
         return
     fields = draft.fields
-    if not own_topic and "uplink_message" not in fields:
+    kind = "uplink_normalized" if "uplink_normalized" in fields else "uplink_message"
+    if not own_topic and kind not in fields:
         return
-    message = draft.child(fields, "uplink_message")
+    message = draft.child(fields, kind)
     if fields.get("simulated") is True or message.get("simulated") is True:
         return
     decoded = message.get("decoded_payload")
@@ -46,7 +47,7 @@ def read(draft: Draft) -> None:
         device=draft.child(fields, "end_device_ids").get("device_id", ""),
         fields=decoded if isinstance(decoded, dict) else {},
         time=heard if heard is not None else fields.get("received_at"),
-        time_field="uplink_message.received_at",
+        time_field=f"{kind}.received_at",
         seq=message.get("f_cnt", 0),  # zeros are left out
         heard=message.get("rx_metadata"),
     )
@@ -60,6 +61,8 @@ def read(draft: Draft) -> None:
 
 def _normalized(message: dict[str, Any]) -> list[dict[str, Any]]:
     measurements = message.get("normalized_payload")
+    if isinstance(measurements, dict):
+        measurements = [measurements]  # one a message, when it is a message of its own
     if not isinstance(measurements, list):
         return []
     return [_in_volts(each) for each in measurements if isinstance(each, dict)]

@@ -34,6 +34,18 @@ from sensors.names import named
         ],
         *[(name, "presence") for name in ("pir", "occupancy", "presence", "presence_48", "occupied")],
         *[(name, "people_in") for name in ("line_1_total_in", "line_2.total_in", "total_in", "people_in")],
+        *[(name, "temperature") for name in ("température_ambiante", "temp_salle", "atmp", "ambientTemp")],
+        *[
+            (name, "humidity")
+            for name in ("humidité relative", "taux_humidite", "rhum", "Relative_Humidity_(%RH)")
+        ],
+        *[(name, "sound") for name in ("niveau_sonore_dB", "bruit", "Average_Noise(dB)", "averageNoise")],
+        *[
+            (name, "presence")
+            for name in ("PIR_Status", "roomPresence", "OCCU0_STATE", "Occupy", "mouvement")
+        ],
+        *[(name, "motion") for name in ("pirTriggerCount", "OCCU0_CNT", "motion_event_count")],
+        *[(name, "people") for name in ("nombre_personnes", "personnes", "People Count")],
         *[(name, "battery_voltage") for name in ("BatV", "Bat_mV", "vdd", "batteryVoltage", "battery_volt")],
         *[(name, "pm2_5") for name in ("pm2_5", "pm2.5", "PM25", "pm2_5_mass_concentration")],
     ],
@@ -60,6 +72,21 @@ def test_a_name_tells_its_metric(name: str, metric: str):
         *("device.temperature", "thresholds.temperature", "config.co2", "status.batteryLow", "battery_low"),
         *("light_level", "region_count", "line_1.period_in", "soundPeak", "motion_sensitivity", "lightState"),
         *("vapor_pressure", "pm1_0", "pm10_number_concentration", "water_temperature", "outdoor_temperature"),
+        *(
+            "consigne_temperature",
+            "temperature_exterieure",
+            "AbsolutePressure",
+            "atmpCompensated",
+            "tempHysteresis",
+        ),
+        *(
+            "deltaTemperature",
+            "occupancyRate",
+            "Presence_counter",
+            "waterTemp",
+            "absolute_humidity",
+            "co2_unit",
+        ),
         *("humidity_max", "co_2_alarm", "people_max", "linkquality", "adc_voltage", "", "   ", "é", "1234"),
     ],
 )
@@ -90,6 +117,20 @@ def read(fields: dict[str, object]) -> tuple[dict[str, float], list[str]]:
         ({"battery": {"value": 3.6, "unit": "V"}}, {"battery_voltage": 3.6}),
         ({"battery": 3.6}, {"battery_voltage": 3.6}),
         ({"battery": 3.5}, {"battery": 3.5}),
+        ({"battery": 0.87}, {"battery": 87}),
+        ({"battery": 0.5}, {}),
+        ({"temperature": 70.7, "temperature_unit": "°F"}, {"temperature": 21.5}),
+        ({"temperature": 294.65, "unitTemperature": "K"}, {"temperature": 21.5}),
+        ({"temperature": "21,4\u202f°C", "humidity": "45 %"}, {"temperature": 21.4, "humidity": 45}),
+        ({"co2": "warming up", "noise": "--", "temperature": "N/A"}, {}),
+        ({"presence": 1, "motion_state": "small"}, {"presence": 1}),
+        ({"people": {"count": 5}}, {"people": 5}),
+        ({"temperature": {"min": 20.1, "max": 22.4, "avg": 21.3}}, {"temperature": 21.3}),
+        (
+            {"temperatureSensor": {"1": 21.5}, "presenceSensor": {"5": 1}},
+            {"temperature": 21.5, "presence": 1},
+        ),
+        ({"presence_occupée": "non", "humidité": 45}, {"presence": 0, "humidity": 45}),
         ({"battery": 2930}, {"battery_voltage": 2.93}),
         ({"voltage": 3312}, {"battery_voltage": 3.312}),
         ({"voltage": 230.1}, {}),
