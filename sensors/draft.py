@@ -225,6 +225,20 @@ class Draft:
         if len(self.readings) > MOST_READINGS:
             self._give_up()
 
+    def drop_contradictions(self) -> None:
+        """Refuse what records of one device and instant tell differently: nobody knows which is the room's."""
+        told: dict[tuple[str, str, datetime], float] = {}
+        contested: set[tuple[str, str, datetime]] = set()
+        for each in self.readings:
+            key = (each.device, each.metric, each.time)
+            if told.setdefault(key, each.value) != each.value and key not in contested:
+                contested.add(key)
+                self.refuse("ambiguous", f"two values of {each.metric} at {each.time}: map one of them")
+        if contested:
+            self.readings = [
+                each for each in self.readings if (each.device, each.metric, each.time) not in contested
+            ]
+
     def unknown(self, fields: Json) -> None:
         """Refuse fields of which no name tells a quantity; they wait for somebody to map them."""
         names = ", ".join(shown(name) for name in list(fields)[:8]) or "there are none"

@@ -79,18 +79,24 @@ def _signal(draft: Draft, heard: object) -> None:
 
 
 def _labelled(draft: Draft, uplink: Uplink) -> int:
-    """Take records that name their quantity, `{"label": "Temperature", "value": 25, "date": …}`."""
-    told = 0
-    for record in _records(uplink.fields):
+    """Take records that name their quantity, `{"label": "Temperature", "value": 25, "date": …}`.
+
+    Those of one time are taken together, so that two probes of one name contradict each other.
+    """
+    by_time: dict[str, tuple[object, dict[str, object]]] = {}
+    for number, record in enumerate(_records(uplink.fields)):
         fields = as_field(record)
-        if fields is None:
-            continue
-        time = time_of(record)
+        if fields is not None:
+            time = time_of(record)
+            _, together = by_time.setdefault(repr(time), (time, {}))
+            together |= {f"{number}.{name}": value for name, value in fields.items()}
+    told = 0
+    for time, together in by_time.values():
         source: TimeSource = "network" if time is None else "device"
         if draft.origin(
             uplink.gateway, uplink.device, uplink.time if time is None else time, source, uplink.seq
         ):
-            told += draft.take(fields)
+            told += draft.take(together)
     return told
 
 

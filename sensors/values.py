@@ -62,11 +62,16 @@ def read_value(
     `refuse(code, sentence)` when there is one that cannot be right.
     """
     unit = _spelled_unit(unit_said) or name.unit
+    newest_first = False
     if type(value) is dict:
         unit = _spelled_unit(value.get("unit")) or unit
+        newest_first = "values" in value and "value" not in value  # as Adeunis says it does
         value = inner_value(value)
     if type(value) is list:
-        value = value[0] if value else None  # the newest comes first
+        if len(value) > 1 and not newest_first:
+            refuse("no_times", f"{path} holds {len(value)} values and does not say of when")
+            return None
+        value = value[0] if value else None
     if type(value) is str and (match := _NUMBER_AND_UNIT.fullmatch(value[:_LONGEST])):
         value = float(match[1].replace(",", "."))
         unit = _spelled_unit(match[2].strip()) or unit

@@ -61,6 +61,8 @@ def read(draft: Draft) -> None:
         if type(entry) is not dict:
             raise PayloadRejected(_unknown(draft))
         _entry(draft, entry, root, name, f"[{index}]." if type(document) is list else "")
+    if len(entries) > 1:
+        draft.drop_contradictions()
 
 
 def _entry(draft: Draft, entry: dict[str, Any], root: str, name: str, within: str) -> None:

@@ -46,5 +46,6 @@ def take_pack(draft: Draft, pack: list[Any]) -> None:
         told += taken
         if not taken:
             draft.refuse("nothing_known", f"no quantity is known by the name {record.field!r:.60}")
+    draft.drop_contradictions()
     if not told and not draft.refusals:
         draft.refuse("empty", "no record of the pack has a value")
