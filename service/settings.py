@@ -92,6 +92,12 @@ class Settings(BaseSettings):
     mqtt_ca: Path | None = Field(None, description="CA certificate of the broker (PEM)")
     mqtt_cert: Path | None = Field(None, description="Client certificate (PEM)")
     mqtt_key: Path | None = Field(None, description="Key of the client certificate (PEM)")
+    broker_passwords: Path | None = Field(
+        None, description="Mosquitto's password file that `temoin gateway` writes; by default in DATA_DIR"
+    )
+    broker_acl: Path | None = Field(
+        None, description="Mosquitto's access list that `temoin gateway` writes; by default in DATA_DIR"
+    )
     host: str = Field("127.0.0.1", description="Address the pages are served on")
     port: int = Field(8080, ge=1, le=65535, description="Port the pages are served on")
     public_url: Annotated[str, AfterValidator(_web_url)] | None = Field(

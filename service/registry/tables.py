@@ -355,3 +355,38 @@ class Lease(Base):
     name: Mapped[str] = mapped_column(String(40), primary_key=True)
     holder: Mapped[str] = mapped_column(String(100))
     until: Mapped[datetime]
+
+
+class Gateway(Base):
+    """Who may send readings: a user at the broker below `temoin/{name}/`, and HTTP tokens."""
+
+    __tablename__ = "gateways"
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    added_at: Mapped[datetime]
+    broker_hash: Mapped[str] = mapped_column(String(200))  # of the password, as Mosquitto's file has it
+    tokens: Mapped[list[GatewayToken]] = relationship(
+        back_populates="gateway", cascade="all, delete-orphan", order_by="GatewayToken.expires"
+    )
+
+
+class GatewayToken(Base):
+    """An HTTP token of a gateway: its SHA-256, and until when it opens anything."""
+
+    __tablename__ = "gateway_tokens"
+    token_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    gateway_name: Mapped[str] = mapped_column(ForeignKey("gateways.name"), index=True)
+    made_at: Mapped[datetime]
+    expires: Mapped[datetime]
+    gateway: Mapped[Gateway] = relationship(back_populates="tokens")
+
+
+class GatewayDay(Base):
+    """What came from one source on one UTC day; a source nobody added is counted too."""
+
+    __tablename__ = "gateway_days"
+    gateway: Mapped[str] = mapped_column(String(100), primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    messages: Mapped[int] = mapped_column(BigInteger)
+    unpromised: Mapped[int] = mapped_column(BigInteger)  # of them at QoS 0
+    refused: Mapped[int] = mapped_column(BigInteger)  # of them not, or not wholly, understood
+    last_message: Mapped[datetime]
