@@ -226,7 +226,7 @@ class Draft:
             self._give_up()
 
     def drop_contradictions(self) -> None:
-        """Refuse what records of one device and instant tell differently: nobody knows which is the room's."""
+        """Refuse what records of one device and instant tell differently: who knows which is the room's."""
         told: dict[tuple[str, str, datetime], float] = {}
         contested: set[tuple[str, str, datetime]] = set()
         for each in self.readings:
@@ -235,9 +235,10 @@ class Draft:
                 contested.add(key)
                 self.refuse("ambiguous", f"two values of {each.metric} at {each.time}: map one of them")
         if contested:
-            self.readings = [
+            agreed = (
                 each for each in self.readings if (each.device, each.metric, each.time) not in contested
-            ]
+            )
+            self.readings = list(agreed)
 
     def unknown(self, fields: Json) -> None:
         """Refuse fields of which no name tells a quantity; they wait for somebody to map them."""

@@ -61,6 +61,7 @@ def read(draft: Draft) -> None:
             continue
         measurement, tags, fields, time = match.groups()
         _line(draft, _series(measurement, tags), fields, time)
+    draft.drop_contradictions()
 
 
 class _Series(NamedTuple):
