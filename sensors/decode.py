@@ -165,7 +165,8 @@ def _is_native(draft: Draft) -> bool:
     try:
         document = draft.document
     except PayloadRejected:
-        return (draft.text or "{")[:1] in _JSON_BEGINS
+        text = draft.text or ""
+        return "=" not in text or text[0] in _JSON_BEGINS  # a line of measurements has fields
     if type(document) is list and document:
         document = document[0]
     return type(document) is dict and "readings" in document
