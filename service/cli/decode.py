@@ -69,7 +69,8 @@ def decode(
 
 
 def _likely_topic(decoder: Decoder, payload: bytes) -> str:
-    return BY_SHAPE if decoder.knows_shape(payload) else NATIVE
+    plain = payload.lstrip()[:1] == b"{" and b'"readings"' not in payload
+    return BY_SHAPE if plain or decoder.knows_shape(payload) else NATIVE
 
 
 def _line(reading: Reading) -> str:
