@@ -52,11 +52,22 @@ class Sighting:
     last: datetime
 
 
+Heard = tuple[str, int, datetime]  # a message's topic, QoS and time of reception
+
+
 class Quarantine(Protocol):
     """Where refused messages wait, with their bytes, for somebody to mend a mapping or drop them."""
 
     def put(self, landing: str, refusals: Sequence[Refusal]) -> None:
         """Keep them, one entry a (landing, landing_id) however often it comes; raises StoreError."""
+        ...
+
+
+class Census(Protocol):
+    """Who keeps count of what comes from where, for whoever watches the gateways."""
+
+    def count(self, heard: Sequence[Heard], refusals: Sequence[Refusal]) -> None:
+        """Add messages that were moved and those of them that were refused; raises StoreError."""
         ...
 
 
@@ -76,6 +87,7 @@ class Sifted:
     refusals: list[Refusal] = field(default_factory=list)
     seen: dict[str, Sighting] = field(default_factory=dict)
     days: set[date] = field(default_factory=set)
+    heard: list[Heard] = field(default_factory=list)
     messages: int = 0
     last_id: int = 0
 
@@ -94,6 +106,7 @@ class Sieve:
         sifted = Sifted()
         for landing_id, message in messages:
             self._take(sifted, landing_id, message)
+            sifted.heard.append((message.topic, message.qos, message.received_at))
             sifted.messages += 1
             sifted.last_id = landing_id
             if len(sifted.readings) >= most:
@@ -168,6 +181,7 @@ class Mover:
         quarantine: Quarantine,
         ledger: Ledger,
         raw_retention: timedelta = timedelta(days=30),
+        census: Census | None = None,
     ) -> None:
         self._landing = landing
         self._sieve = sieve
@@ -175,6 +189,7 @@ class Mover:
         self._quarantine = quarantine
         self._ledger = ledger
         self._raw_retention = raw_retention
+        self._census = census
         self._tidy_at = 0.0
         self.progress = Progress(position=landing.position)
 
@@ -193,6 +208,8 @@ class Mover:
             self._ledger.record(sifted.seen, sifted.days)
         if sifted.refusals:
             self._quarantine.put(self._landing.name, sifted.refusals)
+        if self._census is not None:
+            self._census.count(sifted.heard, sifted.refusals)
         self._landing.moved_to(sifted.last_id)
         done = self.progress
         self.progress = Progress(

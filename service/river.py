@@ -16,12 +16,13 @@ from sensors.move import Mover, Refusal, Sieve, Sighting, traced
 from sensors.quality import Gate
 from sensors.reading import Message, ReadingsRefused, StoreError
 from sensors.store_embedded import EmbeddedStore
-from service.registry import devices, quarantine
+from service.registry import devices, gateways, quarantine
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import date
 
+    from sensors.move import Heard
     from sensors.store import ReadingStore
     from service.registry import Registry
     from service.registry.tables import QuarantineEntry
@@ -66,6 +67,7 @@ def mover(settings: Settings, registry: Registry, store: ReadingStore, landing: 
         RegistryQuarantine(registry),
         RegistryLedger(registry),
         timedelta(days=settings.raw_days),
+        RegistryCensus(registry),
     )
 
 
@@ -95,6 +97,22 @@ class RegistryLedger:
         with _as_store_error(), self._registry.session() as session:
             devices.note_seen(session, seen)
             devices.mark_stale(session, days, datetime.now(UTC))
+
+
+class RegistryCensus:
+    """The census of `sensors.move`, in the registry.
+
+    A mover killed between counting and moving counts one batch twice: enough to watch by.
+    """
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    def count(self, heard: Sequence[Heard], refusals: Sequence[Refusal]) -> None:
+        """Add messages that were moved and those of them that were refused; raises StoreError."""
+        refused = [(each.message.topic, each.message.received_at) for each in refusals]
+        with _as_store_error(), self._registry.session() as session:
+            gateways.count(session, heard, refused)
 
 
 @dataclass(frozen=True, slots=True)
