@@ -98,6 +98,22 @@ class Registry:
             "install that version again."
         )
 
+    @property
+    def schema(self) -> str:
+        """The revision of this version's schema."""
+        return self._head()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A connection that sees the whole registry as it is now, whatever others write meanwhile."""
+        with self.engine.connect() as connection:
+            if connection.dialect.name == "sqlite":
+                connection.exec_driver_sql("BEGIN")  # its driver begins no transaction for a SELECT
+            else:
+                connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            yield connection
+            connection.rollback()
+
     def close(self) -> None:
         """Let go of every connection; twice is fine."""
         if self._engine is not None:

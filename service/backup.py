@@ -1,0 +1,269 @@
+"""A copy of a whole installation in one archive, taken while it runs, and an installation made from one.
+
+The order makes the copy whole: landings first, store second, registry last. What moved meanwhile is in the
+copy of the landing as not yet moved, and is moved again after a restore, which changes nothing twice. The
+registry is kept table by table as JSON lines, so that one made from SQLite restores into PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import os
+import sqlite3
+import tarfile
+import tempfile
+from contextlib import closing
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from sqlalchemy import Table, func, insert, select, text
+
+from service.registry import Registry, RegistryError
+from service.registry.tables import Base, UtcDateTime
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from sqlalchemy import Column, Connection
+
+    from service.settings import Settings
+
+CONTENTS = "temoin-backup.json"
+FORMAT = 1
+LEFT_OUT = ("leases",)  # who works now is nothing to bring back
+ROWS = 1000  # inserted at once
+
+
+class BackupError(Exception):
+    """Why there is no copy, or no installation from it; one sentence."""
+
+
+def backup(settings: Settings, registry: Registry, to: Path, now: datetime) -> list[str]:
+    """Write the archive `to`, readable by its owner only; what it holds, a line each. Raises BackupError.
+
+    Nothing of another is overwritten: `to` must not be there.
+    """
+    if to.exists():
+        raise BackupError(f"{to} is there already: choose another name.")
+    draft = to.with_name(f"{to.name}.draft")
+    held: dict[str, str] = {}
+    try:
+        with (
+            _private(draft) as file,
+            tarfile.open(fileobj=file, mode="w:gz", compresslevel=1) as archive,
+            tempfile.TemporaryDirectory(prefix="temoin-backup-") as scratch,
+        ):
+            for name, source in _files(settings, Path(scratch)):
+                held[name] = _add_file(archive, name, source)
+            for name, lines in _tables(registry):
+                held[f"registry/{name}.jsonl"] = _add(archive, f"registry/{name}.jsonl", lines)
+            contents = {"format": FORMAT, "schema": registry.schema, "made": now.isoformat(), "files": held}
+            _add(archive, CONTENTS, [json.dumps(contents)])
+        draft.rename(to)
+    except (OSError, sqlite3.Error, tarfile.TarError) as error:
+        draft.unlink(missing_ok=True)
+        raise BackupError(f"{to} cannot be made ({error}).") from error
+    return _told(held, settings)
+
+
+def restore(settings: Settings, registry: Registry, source: Path) -> list[str]:
+    """Make the installation of these settings from an archive; what was restored, a line each.
+
+    Raises BackupError: nothing is done to an installation that is there, nor from half an archive.
+    """
+    folder = settings.data_dir
+    there = [name for name in ("registry.db", "landing", "store", "secret_key") if (folder / name).exists()]
+    if there:
+        raise BackupError(
+            f"{folder} holds an installation ({', '.join(there)}): restore into an empty folder."
+        )
+    try:
+        with tarfile.open(source, "r:gz") as archive:
+            contents = _contents(archive)
+            _checked(archive, contents["files"])
+            _filled(registry, archive, contents)
+            for name in contents["files"]:
+                if not name.startswith("registry/"):
+                    _write(archive, name, folder / name)
+    except (OSError, tarfile.TarError, EOFError, KeyError, ValueError) as error:
+        raise BackupError(f"{source} is no whole backup ({error or type(error).__name__}).") from error
+    return _told(contents["files"], settings)
+
+
+# ------------------------------------------------------------------------------------------------- making
+
+
+def _files(settings: Settings, scratch: Path) -> Iterator[tuple[str, Path]]:
+    """Name in the archive and path of each file but the registry's; databases as a copy taken at once."""
+    folder = settings.data_dir
+    for database in [*sorted((folder / "landing").glob("*.db")), folder / "store" / "open.db"]:
+        if database.exists():
+            copy = scratch / "copy.db"
+            copy.unlink(missing_ok=True)
+            with closing(sqlite3.connect(database)) as live, closing(sqlite3.connect(copy)) as still:
+                live.backup(still)
+            yield str(database.relative_to(folder)), copy
+    for day in sorted((folder / "store" / "days").glob("*.parquet")):
+        yield str(day.relative_to(folder)), day
+    key = folder / "secret_key"
+    if key.exists():
+        yield "secret_key", key
+
+
+def _tables(registry: Registry) -> Iterator[tuple[str, Iterator[str]]]:
+    """Every table and its rows, a line of JSON each, as they are at one instant."""
+    with registry.snapshot() as connection:
+        for table in Base.metadata.sorted_tables:
+            if table.name not in LEFT_OUT:
+                yield table.name, _rows(connection, table)
+
+
+def _rows(connection: Connection, table: Table) -> Iterator[str]:
+    for row in connection.execution_options(yield_per=ROWS).execute(select(table)):
+        yield json.dumps(
+            {column.name: _plain(value) for column, value in zip(table.columns, row, strict=True)}
+        )
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, (datetime, date, time)):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    return value
+
+
+def _add_file(archive: tarfile.TarFile, name: str, source: Path) -> str:
+    with source.open("rb") as file:
+        entry = archive.gettarinfo(arcname=name, fileobj=file)
+        entry.uid, entry.gid, entry.uname, entry.gname, entry.mode = 0, 0, "", "", 0o600
+        archive.addfile(entry, file)
+        file.seek(0)
+        return _sha256(file)
+
+
+def _add(archive: tarfile.TarFile, name: str, lines: Iterable[str]) -> str:
+    with tempfile.SpooledTemporaryFile(16_000_000) as file:
+        digest = hashlib.sha256()
+        for line in lines:
+            encoded = line.encode() + b"\n"
+            digest.update(encoded)
+            file.write(encoded)
+        entry = tarfile.TarInfo(name)
+        entry.size, entry.mode, entry.mtime = file.tell(), 0o600, int(datetime.now(UTC).timestamp())
+        file.seek(0)
+        archive.addfile(entry, file)
+        return digest.hexdigest()
+
+
+def _sha256(file: IO[bytes]) -> str:
+    digest = hashlib.sha256()
+    while piece := file.read(1 << 20):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def _private(path: Path) -> IO[bytes]:
+    """A new file that its owner alone may read."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+
+
+# ---------------------------------------------------------------------------------------------- restoring
+
+
+def _contents(archive: tarfile.TarFile) -> dict[str, Any]:
+    file = archive.extractfile(CONTENTS)
+    contents: dict[str, Any] = json.load(file) if file else {}
+    if contents["format"] != FORMAT:
+        raise BackupError("It was made by another version of Témoin: restore it with that one.")
+    return contents
+
+
+def _checked(archive: tarfile.TarFile, files: dict[str, str]) -> None:
+    """Raise unless every file is there with its hash, and none leads out of the folder."""
+    for name, sha256 in files.items():
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise BackupError(f"« {name} » leads out of the folder: this is no backup of Témoin's.")
+        file = archive.extractfile(name)
+        if file is None or _sha256(file) != sha256:
+            raise BackupError(f"{name} in it is not as it was written: take another backup.")
+
+
+def _filled(registry: Registry, archive: tarfile.TarFile, contents: dict[str, Any]) -> None:
+    """The registry with the archive's rows, all or none; it must be empty and of the same schema."""
+    try:
+        schema = registry.migrate()
+        if schema != contents["schema"]:
+            raise BackupError(
+                f"It was made at schema {contents['schema']}, this version is at {schema}: restore it with "
+                "the version that made it, then run `temoin migrate` with this one."
+            )
+        with registry.engine.begin() as connection:
+            tables = [table for table in Base.metadata.sorted_tables if table.name not in LEFT_OUT]
+            for table in tables:
+                if connection.scalar(select(func.count()).select_from(table)):
+                    raise BackupError(
+                        f"The registry is not empty (table {table.name}): restore into an empty one."
+                    )
+            for table in tables:
+                file = archive.extractfile(f"registry/{table.name}.jsonl")
+                if file is not None:
+                    _insert(connection, table, io.TextIOWrapper(file, "utf-8"))
+    except RegistryError as error:
+        raise BackupError(str(error)) from error
+
+
+def _insert(connection: Connection, table: Table, lines: Iterable[str]) -> None:
+    readers = {column.name: _reader(column) for column in table.columns}
+    batch: list[dict[str, object]] = []
+    for line in lines:
+        row = json.loads(line)
+        batch.append({name: None if row[name] is None else read(row[name]) for name, read in readers.items()})
+        if len(batch) == ROWS:
+            connection.execute(insert(table), batch)
+            batch = []
+    if batch:
+        connection.execute(insert(table), batch)
+    counted = table.autoincrement_column
+    if counted is not None and connection.dialect.name == "postgresql":  # its sequence saw none of these rows
+        connection.execute(
+            text(
+                f"SELECT setval(pg_get_serial_sequence('{table.name}', '{counted.name}'), "
+                f"coalesce(max({counted.name}), 1), max({counted.name}) IS NOT NULL) FROM {table.name}"
+            )
+        )
+
+
+def _reader(column: Column[Any]) -> Callable[[Any], object]:
+    """What makes a value of this column from JSON."""
+    kind = datetime if isinstance(column.type, UtcDateTime) else column.type.python_type
+    readers: dict[type, Callable[[Any], object]] = {
+        datetime: datetime.fromisoformat,
+        date: date.fromisoformat,
+        time: time.fromisoformat,
+        bytes: base64.b64decode,
+    }
+    return readers.get(kind, lambda value: value)
+
+
+def _write(archive: tarfile.TarFile, name: str, to: Path) -> None:
+    file = archive.extractfile(name)
+    if file is None:
+        raise BackupError(f"{name} is missing in it.")
+    to.parent.mkdir(parents=True, exist_ok=True)
+    with _private(to) as copy:
+        while piece := file.read(1 << 20):
+            copy.write(piece)
+
+
+def _told(held: dict[str, str], settings: Settings) -> list[str]:
+    """What is in an archive, a line each kind."""
+    kinds = {"registry/": "tables of the registry", "landing/": "landings", "store/days/": "days of readings"}
+    lines = [f"{sum(name.startswith(start) for name in held)} {what}" for start, what in kinds.items()]
+    if settings.store == "influxdb":
+        lines[-1] = "no readings: they are in InfluxDB, `influx backup` copies them"
+    return lines

@@ -1,0 +1,52 @@
+"""`temoin backup`, `temoin restore`: a copy of the whole installation, and an installation from a copy."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
+
+import typer
+
+from service.cli.end import Ended, registry_or_end, settings_or_end
+
+
+def register(app: typer.Typer) -> None:
+    """Add this family to the command."""
+    app.command()(backup)
+    app.command()(restore)
+
+
+def backup(file: Path) -> None:
+    """Copy registry, landings, embedded store and secret key into one archive, while everything runs.
+
+    Whoever reads it reads everything: keep it as you keep the installation.
+
+    Example: temoin backup /backup/temoin-2026-03-02.backup
+    """
+    from service.backup import BackupError  # noqa: PLC0415 - not for --help
+    from service.backup import backup as make  # noqa: PLC0415 - likewise
+
+    settings = settings_or_end()
+    registry = registry_or_end(settings)
+    try:
+        held = make(settings, registry, file, datetime.now(UTC))
+    except BackupError as error:
+        raise Ended(str(error)) from error
+    typer.echo(f"{file}: {', '.join(held)}.")
+
+
+def restore(file: Path) -> None:
+    """Make the installation of these settings, whose folder and registry are empty, from an archive.
+
+    Example: TEMOIN_DATA_DIR=/srv/temoin temoin restore /backup/temoin-2026-03-02.backup
+    """
+    from service.backup import BackupError  # noqa: PLC0415 - not for --help
+    from service.backup import restore as make  # noqa: PLC0415 - likewise
+    from service.registry import Registry, RegistryError  # noqa: PLC0415 - likewise
+
+    settings = settings_or_end()
+    try:
+        held = make(settings, Registry(settings.registry_url), file)
+    except (BackupError, RegistryError) as error:
+        raise Ended(str(error)) from error
+    typer.echo(f"Restored {', '.join(held)}.")

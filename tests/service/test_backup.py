@@ -1,0 +1,244 @@
+"""A copy taken while everything runs, and the same installation from it, in SQLite or PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+import threading
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from sqlalchemy import func, insert, select
+from typer.testing import CliRunner
+
+from sensors.landing import Landing
+from sensors.reading import Message, Reading
+from sensors.store_embedded import EmbeddedStore
+from service import cli, river
+from service.backup import BackupError, backup, restore
+from service.registry import Registry, quarantine, users
+from service.registry.tables import Answer, Base, Device, Lease, Outcome, QuarantineEntry, Room, Site
+from service.settings import Settings
+
+NOON = datetime(2026, 3, 2, 12, 0, 0, 123000, tzinfo=UTC)
+
+
+def reading(minute: int) -> Reading:
+    return Reading(
+        "nord/loire", "co2", 400.0 + minute, "ppm", NOON + timedelta(minutes=minute), "device", "nord"
+    )
+
+
+@pytest.fixture
+def installation(settings, registry):
+    """A little of everything: rows of every kind of column, two landings, open and closed days, a key."""
+    with registry.session() as session:
+        users.add(
+            session, "camille@ville.example", "Camille « Émile »", "facilities", "a long password", NOON
+        )
+        site = Site(slug="hall", name="Hôtel de ville")
+        room = Room(slug="loire", name="Loire", site=site, capacity=8, area_m2=22.5)
+        session.add_all([site, room, Device(key="nord/loire", gateway="nord", first_seen=NOON)])
+        session.add(Lease(name="jobs", holder="somebody", until=NOON))
+        session.flush()
+        session.add(
+            Outcome(
+                room_id=room.id,
+                day=date(2026, 3, 2),
+                outcome="co2",
+                version=1,
+                value=0.1 + 0.2,
+                coverage=1 / 3,
+            )
+        )
+        session.execute(
+            insert(Answer),
+            [
+                {
+                    "room_id": room.id,
+                    "day": date(2026, 3, n + 1),
+                    "hour": 9,
+                    "satisfaction": n % 7 + 1,
+                    "flagged": False,
+                }
+                for n in range(20)
+            ],
+        )
+        session.add(
+            QuarantineEntry(
+                landing="mqtt-1",
+                landing_id=1,
+                topic="t",
+                payload=b"\xff\x00",
+                received_at=NOON,
+                code="binary",
+                reason="binary: x",
+                retained=False,
+            )
+        )
+    store = river.open_store(settings)
+    store.write(reading(minute) for minute in range(100))
+    store.settle(date(2026, 3, 5))
+    store.write([reading(200)])
+    store.close()
+    for name in ("mqtt", "http"):
+        landing = river.open_landing(settings, name)
+        landing.append([Message("temoin/nord/loire", b'{"readings": {"co2": 612}}', NOON)])
+        landing.close()
+    settings.signing_key()
+    return settings
+
+
+def everything(registry: Registry) -> dict[str, list[tuple[object, ...]]]:
+    with registry.engine.connect() as connection:
+        return {
+            table.name: sorted(map(tuple, connection.execute(select(table))), key=repr)
+            for table in Base.metadata.sorted_tables
+            if table.name != "leases"
+        }
+
+
+def readings(settings: Settings) -> list[float]:
+    store = EmbeddedStore(settings.data_dir / "store")
+    frame = store.read(NOON - timedelta(days=1), NOON + timedelta(days=1))
+    store.close()
+    return frame["value"].tolist()
+
+
+def test_an_installation_restored_is_the_same(installation, registry, tmp_path):
+    backup(installation, registry, tmp_path / "a.backup", NOON)
+    other = Settings(data_dir=tmp_path / "other")
+    again = Registry(other.registry_url)
+    restore(other, again, tmp_path / "a.backup")
+    assert everything(again) == everything(registry)
+    assert readings(other) == readings(installation) == [400.0 + n for n in (*range(100), 200)]
+    assert other.signing_key() == installation.signing_key()
+    for name in ("mqtt", "http"):
+        landing = Landing(other.data_dir / "landing" / f"{name}.db")
+        assert [message.received_at for _, message in landing.after(0, 10)] == [NOON]
+        landing.close()
+    with again.session() as session:
+        assert users.checked(session, "camille@ville.example", "a long password") is not None
+        assert session.scalar(select(func.count()).select_from(Lease)) == 0
+    again.close()
+
+
+def test_from_sqlite_into_postgresql_and_new_rows_get_new_numbers(
+    installation, registry, postgresql, tmp_path
+):
+    backup(installation, registry, tmp_path / "a.backup", NOON)
+    other = Settings(data_dir=tmp_path / "other", database_url=postgresql)
+    again = Registry(other.registry_url)
+    restore(other, again, tmp_path / "a.backup")
+    assert everything(again) == everything(registry)
+    with again.session() as session:
+        session.add(Site(slug="other", name="Autre"))  # would take a number that is taken
+    back = tmp_path / "b.backup"
+    backup(other, again, back, NOON)
+    third = Settings(data_dir=tmp_path / "third")
+    sqlite = Registry(third.registry_url)
+    restore(third, sqlite, back)
+    assert everything(sqlite) == everything(again)
+    sqlite.close()
+    again.close()
+
+
+def test_nothing_is_lost_or_doubled_when_messages_move_meanwhile(installation, registry, tmp_path):
+    landing = river.open_landing(installation, "mqtt")
+    stop = threading.Event()
+    sent = 0
+
+    def flow() -> None:
+        nonlocal sent
+        store = river.open_store(installation)
+        mover = river.mover(installation, registry, store, landing)
+        while not stop.is_set():
+            at = (datetime.now(UTC) - timedelta(minutes=7) + timedelta(milliseconds=sent)).isoformat()
+            body = json.dumps({"time": at, "seq": sent, "readings": {"co2": 1000 + sent}}).encode()
+            landing.append([Message("temoin/nord/erdre", body, datetime.now(UTC))])
+            sent += 1
+            mover.step()
+        store.close()
+
+    flowing = threading.Thread(target=flow)
+    flowing.start()
+    try:
+        while sent < 20:
+            pass
+        backup(installation, registry, tmp_path / "a.backup", NOON)
+    finally:
+        stop.set()
+        flowing.join()
+    landing.close()
+    other = Settings(data_dir=tmp_path / "other")
+    again = Registry(other.registry_url)
+    restore(other, again, tmp_path / "a.backup")
+    copy = river.open_landing(other, "mqtt")
+    store = river.open_store(other)
+    river.mover(other, again, store, copy).step()
+    known = [json.loads(message.payload).get("seq") for _, message in copy.after(0, 10_000)]
+    frame = store.read(NOON, datetime.now(UTC), devices=["nord/erdre"])
+    assert sorted({*frame["value"]} | {1000.0 + n for n in known if n is not None}) == sorted(frame["value"])
+    assert len(frame) >= 20
+    for each in (copy, store, again):
+        each.close()
+
+
+def test_only_its_owner_reads_it_and_nothing_is_overwritten(installation, registry, tmp_path):
+    made = tmp_path / "a.backup"
+    backup(installation, registry, made, NOON)
+    assert made.stat().st_mode & 0o777 == 0o600
+    before = made.read_bytes()
+    with pytest.raises(BackupError, match="is there already"):
+        backup(installation, registry, made, NOON)
+    assert made.read_bytes() == before
+    assert [path.name for path in tmp_path.glob("*.draft")] == []
+
+
+def test_an_installation_that_is_there_is_left_alone(installation, registry, tmp_path):
+    backup(installation, registry, tmp_path / "a.backup", NOON)
+    with pytest.raises(BackupError, match="holds an installation"):
+        restore(installation, registry, tmp_path / "a.backup")
+
+
+@pytest.mark.parametrize("cut", [500, 5000])
+def test_half_an_archive_makes_no_installation(installation, registry, tmp_path, cut):
+    made = tmp_path / "a.backup"
+    backup(installation, registry, made, NOON)
+    made.write_bytes(made.read_bytes()[:-cut])
+    other = Settings(data_dir=tmp_path / "other")
+    with pytest.raises(BackupError, match="no whole backup"):
+        restore(other, Registry(other.registry_url), made)
+    assert not (other.data_dir / "store").exists()
+
+
+def test_an_archive_that_leads_out_of_the_folder_is_refused(registry, tmp_path):
+    made = tmp_path / "evil.backup"
+    contents = {"format": 1, "schema": registry.schema, "files": {"../evil": "0" * 64}}
+    (tmp_path / "contents").write_text(json.dumps(contents))
+    with tarfile.open(made, "w:gz") as archive:
+        archive.add(tmp_path / "contents", "temoin-backup.json")
+    other = Settings(data_dir=tmp_path / "other")
+    with pytest.raises(BackupError, match="leads out of the folder"):
+        restore(other, Registry(other.registry_url), made)
+
+
+def test_an_archive_of_another_schema_says_what_to_do(installation, registry, tmp_path, monkeypatch):
+    monkeypatch.setattr(Registry, "schema", "9999")
+    backup(installation, registry, tmp_path / "a.backup", NOON)
+    monkeypatch.undo()
+    other = Settings(data_dir=tmp_path / "other")
+    with pytest.raises(BackupError, match=r"made at schema 9999.*with the version that made it"):
+        restore(other, Registry(other.registry_url), tmp_path / "a.backup")
+
+
+def test_the_commands_say_what_they_did(installation, registry, tmp_path, monkeypatch):
+    monkeypatch.setenv("TEMOIN_DATA_DIR", str(installation.data_dir))
+    made = CliRunner().invoke(cli.app, ["backup", str(tmp_path / "a.backup")])
+    assert made.exit_code == 0
+    assert "2 landings, 1 days of readings" in made.output
+    monkeypatch.setenv("TEMOIN_DATA_DIR", str(tmp_path / "other"))
+    done = CliRunner().invoke(cli.app, ["restore", str(tmp_path / "a.backup")])
+    assert (done.exit_code, done.output.startswith("Restored ")) == (0, True)
+    with registry.session() as session:
+        assert sum(n for _code, n in quarantine.waiting_by_code(session)) == 1
