@@ -133,7 +133,7 @@ class Draft:
         self._gateway = gateway
         if time is not None:
             try:
-                self._time = instant(time, self.zone)
+                self._time = instant(time, self.zone, self.received_at)
             except UnreadableError as error:
                 return self.refuse(error.code, f"{within}{field} is {error}")
             self._time_source = source

@@ -23,15 +23,16 @@ _YEAR = 366 * 86_400
 _SHORTEST = len("2026-03-02T09:15")
 
 
-def instant(value: object, zone: tzinfo) -> datetime:
+def instant(value: object, zone: tzinfo, near: datetime | None = None) -> datetime:
     """`value` as aware UTC cut to whole milliseconds; a naive ISO time is `zone`'s.
 
+    In the hour that clocks go through twice, a naive time is the one nearer to `near`, or else the first.
     Numbers are seconds, milliseconds, microseconds or nanoseconds since 1970, also written as text.
 
     Raises UnreadableError (`bad_time`, `clock_behind` before 2000, `clock_ahead` from 2100).
     """
     if isinstance(value, str):
-        moment = _from_iso(value, zone) if "-" in value else _from_epoch(_number(value))
+        moment = _from_iso(value, zone, near) if "-" in value else _from_epoch(_number(value))
     elif isinstance(value, int | float) and not isinstance(value, bool):
         moment = _from_epoch(value)
     else:
@@ -55,16 +56,21 @@ def whole_milliseconds(moment: datetime) -> datetime:
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
-def _from_iso(text: str, zone: tzinfo) -> datetime:
+def _from_iso(text: str, zone: tzinfo, near: datetime | None) -> datetime:
     if len(text) < _SHORTEST:
         raise UnreadableError("bad_time", f"{shown(text)}, not an ISO 8601 date and time")
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(f"{text[:-4]}Z" if text.endswith(" UTC") else text)
         if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=zone)
+            moment = _localised(moment, zone, near)
         return whole_milliseconds(moment)
     except (ValueError, OverflowError) as error:
         raise UnreadableError("bad_time", f"{shown(text)}, not an ISO 8601 date and time") from error
+
+
+def _localised(moment: datetime, zone: tzinfo, near: datetime | None) -> datetime:
+    first, second = (moment.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+    return first if near is None or abs(first - near) <= abs(second - near) else second
 
 
 def _number(text: str) -> float:

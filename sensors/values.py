@@ -49,6 +49,7 @@ _NUMBER_AND_UNIT = re.compile(
 )
 _LONGEST = 40  # characters; longer texts are neither numbers nor words for yes and no
 
+_LEVELS_OF_PRESENCE = (2, 255)  # Elsys says 2 for "occupied", Tektelic all ones
 _HALF = 0.5
 _CELL_LOW, _CELL_HIGH = 1.5, 4.3  # volts of the cell in a room sensor
 
@@ -122,15 +123,15 @@ def _spelled_unit(unit: object) -> str | None:
 
 
 def _state(metric: Metric, value: object, unit: str | None, path: str, refuse: Refuse) -> float | None:
-    """Yes and no as 1 and 0; presence also from a level (Elsys says 2 for "occupied")."""
+    """Yes and no as 1 and 0; presence also from its levels."""
     if unit not in (None, "0/1"):
         refuse("unknown_unit", f"{path} is in {shown(unit)}: a share of the time is no {metric.key}")
     elif isinstance(value, bool):
         return float(value)
     elif isinstance(value, int | float):
-        if value in (0, 1) or (metric.key == "presence" and 1 < value < 256):  # noqa: PLR2004 - one byte
+        if value in (0, 1) or (metric.key == "presence" and value in _LEVELS_OF_PRESENCE):
             return float(value > 0)
-        refuse("bad_value", f"{path} is {shown(value)}, neither 0 nor 1")
+        refuse("bad_value", f"{path} is {shown(value)}, neither 0 nor 1: a count, or a share?")
     elif isinstance(value, str):
         word = _word(value)
         if word in _YES or word in _NO:

@@ -42,7 +42,7 @@ def read(draft: Draft) -> None:
         gateway=levels[0],
         device=device,
         fields=draft.child(fields, "object"),
-        time=fields.get("time"),
+        time=fields.get("time") or milesight.heard(fields.get("rxInfo")),
         time_field="time",
         seq=fields.get("fCnt", 0),  # zeros are left out
         heard=fields.get("rxInfo"),

@@ -35,7 +35,7 @@ def read(draft: Draft) -> None:
         return
     time, time_field = fields.get("time"), "time"
     if time is None:
-        time, time_field = _heard(fields.get("rxInfo")), "rxInfo[].time"
+        time, time_field = heard(fields.get("rxInfo")), "rxInfo[].time"
     uplink = Uplink(
         gateway=(draft.levels or ["milesight"])[0],
         device=_eui(fields["devEUI"]),
@@ -60,11 +60,12 @@ def _told(fields: dict[str, Any]) -> dict[str, Any] | None:
     return rest or None
 
 
-def _heard(gateways: object) -> object:
-    """When the first gateway with a clock heard it."""
+def heard(gateways: object) -> object:
+    """When the first gateway with a clock heard it, or ChirpStack's server heard that gateway."""
     for each in gateways if isinstance(gateways, list) else ():
-        if isinstance(each, dict) and each.get("time"):
-            return each["time"]
+        for field in ("time", "gwTime", "nsTime"):
+            if isinstance(each, dict) and each.get(field):
+                return each[field]
     return None
 
 

@@ -168,6 +168,9 @@ def test_null_is_not_measured_this_time():
         ("2026-03-02T10:15", "2026-03-02T09:15:00+00:00"),
         ("2026-07-02T10:15:00", "2026-07-02T08:15:00+00:00"),
         (1772442900, "2026-03-02T09:15:00+00:00"),
+        ("1772442900", "2026-03-02T09:15:00+00:00"),
+        ("2026-03-02 09:15:00 UTC", "2026-03-02T09:15:00+00:00"),
+        (1772442900620123456, "2026-03-02T09:15:00.620000+00:00"),
         (1772442900.62, "2026-03-02T09:15:00.620000+00:00"),
         (1772442900620, "2026-03-02T09:15:00.620000+00:00"),
         (1772442900620.9, "2026-03-02T09:15:00.620000+00:00"),
@@ -178,6 +181,13 @@ def test_time_is_cut_to_milliseconds_of_utc(written: object, utc: str):
     [reading] = Decoder(timezone="Europe/Paris").decode(TOPIC, payload, RECEIVED)
     assert reading.time == datetime.fromisoformat(utc)
     assert reading.time.utcoffset() == timedelta()
+
+
+@pytest.mark.parametrize(("received", "utc"), [(0, "00:30"), (1, "01:30")])
+def test_in_the_hour_that_comes_twice_a_local_time_is_the_one_just_past(received: int, utc: str):
+    payload = json.dumps({"time": "2026-10-25T02:30:00", "readings": {"co2": 612}}).encode()
+    [reading] = DECODER.decode(TOPIC, payload, datetime(2026, 10, 25, received, 30, 4, tzinfo=UTC))
+    assert reading.time == datetime.fromisoformat(f"2026-10-25T{utc}:00Z")
 
 
 def test_without_a_time_the_reception_stands_in():
