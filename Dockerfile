@@ -17,7 +17,7 @@ RUN pip wheel --no-deps --no-build-isolation --wheel-dir /wheel . \
 
 FROM python:3.13.15-slim-trixie
 RUN useradd --system --uid 10001 --user-group --home-dir /data --shell /usr/sbin/nologin temoin \
- && install -d -o temoin -g temoin -m 0750 /data /keys /backup \
+ && install -d -o temoin -g temoin -m 0750 /data /keys /access /backup \
  && pip uninstall --yes --root-user-action=ignore pip
 COPY --from=build /opt/temoin /opt/temoin
 ENV PATH=/opt/temoin/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \

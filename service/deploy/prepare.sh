@@ -10,7 +10,6 @@ set -eu
 [ $# -ge 1 ] || { echo "Say by which name gateways reach the broker: sh $0 broker.ville.example" >&2; exit 2; }
 command -v openssl >/dev/null || { echo "openssl is needed: apt-get install openssl" >&2; exit 1; }
 
-here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p secrets
 cd secrets
 # The folder is its owner's alone; the files are open, because each is mounted into containers that run under
@@ -33,16 +32,6 @@ done
 if [ ! -s mqtt_topics ]; then
 	share="\$share/$(openssl rand -hex 16)"
 	echo "$share/temoin/#,$share/application/#,$share/v3/#,$share/zigbee2mqtt/#" >mqtt_topics
-fi
-
-# Who may sign in at the broker, and what each may do there: Témoin itself to begin with.
-mkdir -p access
-[ -s access/acl ] || cp "$here/mosquitto.acl" access/acl
-if [ ! -s access/passwd ]; then
-	salt=$(openssl rand -hex 6) # twelve characters, and as such twelve bytes
-	hash=$(openssl kdf -keylen 64 -kdfopt digest:SHA512 -kdfopt "pass:$(cat mqtt_password)" -kdfopt "salt:$salt" \
-		-kdfopt iter:1000 -binary PBKDF2 | base64 | tr -d '\n')
-	echo "temoin:\$7\$1000\$$(printf %s "$salt" | base64)\$$hash" >access/passwd
 fi
 
 curve="-newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc"
