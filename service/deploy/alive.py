@@ -50,7 +50,7 @@ def jobs() -> str | None:
 def backup() -> str | None:
     """What is wrong with the backups; None when the newest archive is of the last night."""
     folder = Path(os.environ.get("BACKUP_DIR", "/backup"))
-    newest = max((each.stat().st_mtime for each in folder.glob("temoin-*")), default=None)
+    newest = max((each.stat().st_mtime for each in folder.glob("temoin-*.backup")), default=None)
     if newest is None:
         return f"{folder} has no archive yet"
     made = datetime.fromtimestamp(newest, UTC)

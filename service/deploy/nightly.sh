@@ -5,13 +5,9 @@ set -eu
 folder=${BACKUP_DIR:-/backup} hour=${BACKUP_HOUR:-2} keep=${BACKUP_KEEP:-14}
 
 archive() {
-	name="temoin-$(date -u +%Y-%m-%dT%H%M%SZ)"
-	# under another name until it is whole, so that nobody restores half of one
-	if temoin backup "$folder/.$name.part"; then
-		mv "$folder/.$name.part" "$folder/$name.backup"
+	if temoin backup "$folder/temoin-$(date -u +%Y-%m-%dT%H%M%SZ).backup"; then
 		find "$folder" -name 'temoin-*.backup' | sort -r | tail -n "+$((keep + 1))" | xargs -r rm -f
 	else
-		rm -f "$folder/.$name.part"
 		echo "no backup was made; again in an hour" >&2
 		return 1
 	fi
