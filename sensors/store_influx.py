@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from influxdb_client import BucketRetentionRules, Dialect, InfluxDBClient, WritePrecision
@@ -90,6 +91,27 @@ class InfluxStore:
         """No day: InfluxDB compacts its own files."""
         return []
 
+    def check(self) -> datetime | None:
+        """The server's time, None if it does not say; raises StoreError unless the token reads and writes.
+
+        Nothing is written but a comment.
+        """
+        try:
+            self._post(b"# temoin")
+            self._query(_flux(self._bucket, LAST - MILLISECOND, LAST, None, None))
+            _, _, headers = self._client.api_client.call_api(
+                "/ping", "GET", _return_http_data_only=False, _preload_content=False
+            )
+        except ApiException as error:
+            if error.status == NOT_FOUND:
+                self._make_bucket(error)
+                return self.check()
+            raise self._trouble(error) from error
+        except (HTTPError, OSError) as error:
+            raise self._silence(error) from error
+        said = headers.get("Date")
+        return None if said is None else parsedate_to_datetime(said)
+
     def close(self) -> None:
         """Let go of the connections."""
         self._client.close()
@@ -98,11 +120,7 @@ class InfluxStore:
 
     def _send(self, points: Sequence[_Point], refused: list[tuple[Reading, str]]) -> None:
         try:
-            self._client.write_api(write_options=SYNCHRONOUS).write(
-                self._bucket,
-                record="\n".join(point.line for point in points).encode(),
-                write_precision=WritePrecision.MS,
-            )
+            self._post("\n".join(point.line for point in points).encode())
         except ApiException as error:
             if error.status == NOT_FOUND:
                 self._make_bucket(error)
@@ -117,6 +135,10 @@ class InfluxStore:
                 raise self._trouble(error) from error
         except (HTTPError, OSError) as error:
             raise self._silence(error) from error
+
+    def _post(self, lines: bytes) -> None:
+        writing = self._client.write_api(write_options=SYNCHRONOUS)
+        writing.write(self._bucket, record=lines, write_precision=WritePrecision.MS)
 
     def _alone(self, point: _Point, why: str, refused: list[tuple[Reading, str]]) -> None:
         """One line that is bad: its readings one by one, since one field may be what is wrong with it."""

@@ -8,7 +8,19 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
-from service.cli import analysis, backup, decode, demo, gateway, history, house, ingest, jobs, quarantine
+from service.cli import (
+    analysis,
+    backup,
+    decode,
+    demo,
+    doctor,
+    gateway,
+    history,
+    house,
+    ingest,
+    jobs,
+    quarantine,
+)
 from service.cli.end import Ended
 
 app = typer.Typer(
@@ -38,7 +50,7 @@ def _root(
     """Témoin."""
 
 
-for family in (demo, house, ingest, jobs, gateway, backup, decode, history, analysis, quarantine):
+for family in (demo, house, ingest, jobs, gateway, backup, doctor, decode, history, analysis, quarantine):
     family.register(app)
 
 

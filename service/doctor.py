@@ -1,0 +1,314 @@
+"""What `temoin doctor` looks at: each part asked as Témoin uses it, and what mends one that is not well."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import ssl
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
+
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from sensors.landing import MEGABYTE
+from sensors.reading import StoreError
+from service import ingest, jobs
+from service.registry import Registry, RegistryError
+from service.registry.tables import Lease, StaleDay
+from service.river import open_store
+from service.settings import SettingsError, unknown_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from paho.mqtt.client import ConnectFlags
+    from paho.mqtt.properties import Properties
+    from paho.mqtt.reasoncodes import ReasonCode
+
+    from service.settings import Settings
+
+Verdict = Literal["ok", "warn", "fail"]
+PATIENCE = 5.0  # seconds the broker has to answer
+REFUSED = 128  # MQTT's reason codes from here on are refusals
+SOON = timedelta(days=30)  # before a certificate ends
+APART = timedelta(seconds=30)  # between this clock and another's
+LATE = timedelta(hours=3)  # a day waits for its outcomes
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line: what was looked at, how it is, what it says; a warning or failure says how to mend it."""
+
+    part: str
+    verdict: Verdict
+    sentence: str
+
+
+def examine(settings: Settings, now: datetime) -> Iterator[Finding]:
+    """Every finding, in the order in which parts depend on each other; one that fails stops none."""
+    parts: tuple[tuple[str, Callable[[Settings, datetime], Iterator[tuple[Verdict, str]]]], ...] = (
+        ("settings", _settings),
+        ("disk", _disk),
+        ("registry", _registry),
+        ("store", _store),
+        ("broker", _broker),
+        ("ingest", _ingest),
+        ("jobs", _jobs),
+    )
+    for part, look in parts:
+        for verdict, sentence in look(settings, now):
+            yield Finding(part, verdict, sentence)
+
+
+def _settings(settings: Settings, _now: datetime) -> Iterator[tuple[Verdict, str]]:
+    for name in unknown_settings():
+        yield "warn", f"{name} is no setting and does nothing: see docs/configure.md."
+    if settings.public_url is None:
+        yield "warn", "PUBLIC_URL is not set: QR codes lead to whatever address a page was opened under."
+    elif not settings.secure:
+        yield (
+            "warn",
+            "PUBLIC_URL is not https: passwords and answers travel readable. Put a TLS front before it.",
+        )
+    try:
+        settings.signing_key()
+    except SettingsError as error:
+        yield "fail", f"{error}."
+        return
+    key = settings.data_dir / "secret_key"
+    if key.exists() and key.stat().st_mode & 0o077:
+        yield "warn", f"{key} is readable by others: chmod 600 {key}."
+    yield "ok", f"{settings.timezone}, {settings.store} store, data in {settings.data_dir.absolute()}."
+
+
+def _disk(settings: Settings, _now: datetime) -> Iterator[tuple[Verdict, str]]:
+    folder = settings.data_dir
+    if not os.access(folder, os.W_OK):
+        yield "fail", f"{folder} cannot be written to: give it to the user Témoin runs as."
+        return
+    usage = shutil.disk_usage(folder)
+    free, spare = usage.free // MEGABYTE, settings.disk_spare_mb
+    if free < spare:
+        yield (
+            "fail",
+            f"{free} MB are left and {spare} MB (DISK_SPARE_MB) must be: no message is taken. Make room.",
+        )
+    elif free < 10 * spare or usage.free < usage.total / 20:
+        yield "warn", f"{free} MB are left: make room before messages have to wait at the broker."
+    else:
+        yield "ok", f"{free} MB are left."
+
+
+def _registry(settings: Settings, now: datetime) -> Iterator[tuple[Verdict, str]]:
+    try:
+        registry = Registry(settings.registry_url)
+        registry.check()
+        if registry.url.get_backend_name() == "postgresql":
+            with registry.engine.connect() as connection:
+                theirs = connection.scalar(text("SELECT now()"))
+            yield from _clock(theirs, now, "PostgreSQL")
+        registry.close()
+    except (RegistryError, SQLAlchemyError) as error:
+        yield "fail", str(error)
+        return
+    yield "ok", f"{registry.url.render_as_string(hide_password=True)}, schema {registry.schema}."
+
+
+def _clock(theirs: datetime | None, now: datetime, whose: str) -> Iterator[tuple[Verdict, str]]:
+    if theirs is not None and abs(theirs - now) > APART:
+        seconds = abs((theirs - now).total_seconds())
+        yield "warn", f"This clock and {whose}'s are {seconds:.0f} s apart: have both follow NTP."
+
+
+def _store(settings: Settings, now: datetime) -> Iterator[tuple[Verdict, str]]:
+    if settings.store == "influxdb":
+        yield from _influx(settings, now)
+        return
+    try:
+        store = open_store(settings)
+        latest = store.latest()
+        store.close()
+    except StoreError as error:
+        yield "fail", f"{error}."
+        return
+    days = len(list((settings.data_dir / "store" / "days").glob("*.parquet")))
+    yield "ok", f"embedded, {len(latest)} series, {days} days put away."
+
+
+def _influx(settings: Settings, now: datetime) -> Iterator[tuple[Verdict, str]]:
+    from sensors.store_influx import InfluxStore  # noqa: PLC0415 - only where it is the store
+
+    store = open_store(settings)
+    assert isinstance(store, InfluxStore)  # noqa: S101 - asked for
+    try:
+        theirs = store.check()
+    except StoreError as error:
+        yield "fail", f"{error}."
+        return
+    finally:
+        store.close()
+    yield from _clock(theirs, now, "InfluxDB")
+    yield "ok", f"{settings.influx_url}, bucket {settings.influx_bucket}: the token reads and writes."
+
+
+# ------------------------------------------------------------------------------------------------ broker
+
+
+def _broker(settings: Settings, now: datetime) -> Iterator[tuple[Verdict, str]]:
+    address = urlsplit(settings.mqtt_url)
+    if address.scheme == "mqtts":
+        yield from _certificate(address.hostname or "localhost", address.port or 8883, settings.mqtt_ca, now)
+    elif (address.hostname or "localhost") not in ("localhost", "127.0.0.1", "::1"):
+        yield "warn", f"{settings.mqtt_url}: passwords and readings travel readable. Use mqtts://."
+    asked = _Asked(settings)
+    try:
+        answer = asked.connect()
+    except (OSError, ssl.SSLError, ValueError) as error:
+        yield "fail", f"{settings.mqtt_url} cannot be reached ({error}): is it running, is MQTT_URL right?"
+        return
+    if answer is None:
+        yield "fail", f"{settings.mqtt_url} does not speak MQTT within {PATIENCE:.0f} s: is MQTT_URL right?"
+        return
+    if answer.is_failure:
+        yield "fail", f"{settings.mqtt_url} refuses ({answer}): check MQTT_USER, MQTT_PASSWORD, certificates."
+        return
+    refused = asked.subscribe()
+    asked.end()
+    if refused is None:
+        yield "fail", f"{settings.mqtt_url} does not answer a subscription: look into its log."
+    elif refused:
+        yield "fail", f"{settings.mqtt_url} refuses {', '.join(refused)}: let {settings.mqtt_user} read them."
+    else:
+        who = settings.mqtt_user or "nobody in particular"
+        yield "ok", f"{settings.mqtt_url} lets {who} follow {', '.join(settings.mqtt_topics)}."
+
+
+def _certificate(host: str, port: int, ca: Path | None, now: datetime) -> Iterator[tuple[Verdict, str]]:
+    import socket  # noqa: PLC0415 - with the rest of TLS
+
+    context = ssl.create_default_context(cafile=None if ca is None else str(ca))
+    try:
+        with (
+            socket.create_connection((host, port), PATIENCE) as plain,
+            context.wrap_socket(plain, server_hostname=host) as wrapped,
+        ):
+            ends = (wrapped.getpeercert() or {}).get("notAfter")
+    except OSError:
+        return  # the connection itself says it next
+    if isinstance(ends, str):
+        left = datetime.fromtimestamp(ssl.cert_time_to_seconds(ends), UTC) - now
+        if left < SOON:
+            yield "warn", f"The broker's certificate ends in {left.days} days: renew it before."
+
+
+class _Asked:
+    """One connection under a name of its own, so that the receiver keeps its session."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        version = (
+            MQTTProtocolVersion.MQTTv5 if settings.mqtt_protocol == "5" else MQTTProtocolVersion.MQTTv311
+        )
+        self._client = Client(CallbackAPIVersion.VERSION2, protocol=version)
+        self._answer: ReasonCode | None = None
+        self._granted: list[ReasonCode] | None = None
+        self._client.on_connect = self._connected
+        self._client.on_subscribe = self._subscribed
+
+    def connect(self) -> ReasonCode | None:
+        """What the broker answers, None when nothing."""
+        address, tls = urlsplit(self._settings.mqtt_url), self._settings.mqtt_url.startswith("mqtts")
+        if tls:
+            ca, cert, key = (
+                None if path is None else str(path)
+                for path in (self._settings.mqtt_ca, self._settings.mqtt_cert, self._settings.mqtt_key)
+            )
+            self._client.tls_set(ca, cert, key)
+        if self._settings.mqtt_user:
+            password = self._settings.mqtt_password
+            self._client.username_pw_set(
+                self._settings.mqtt_user, password.get_secret_value() if password else None
+            )
+        self._client.connect_timeout = PATIENCE
+        self._client.connect(address.hostname or "localhost", address.port or (8883 if tls else 1883))
+        self._wait(lambda: self._answer is not None)
+        return self._answer
+
+    def subscribe(self) -> list[str] | None:
+        """Topics that are refused, None without an answer; a shared group is asked for by its topics.
+
+        Joining the group would take messages from the receivers.
+        """
+        topics = [_unshared(topic) for topic in self._settings.mqtt_topics]
+        self._client.subscribe([(topic, 0) for topic in topics])
+        self._wait(lambda: self._granted is not None)
+        if self._granted is None:
+            return None
+        return [topic for topic, code in zip(topics, self._granted, strict=False) if code.value >= REFUSED]
+
+    def end(self) -> None:
+        """Say goodbye."""
+        self._client.disconnect()
+
+    def _connected(
+        self, _client: Client, _data: object, _flags: ConnectFlags, code: ReasonCode, _: Properties | None
+    ) -> None:
+        self._answer = code
+
+    def _subscribed(
+        self, _client: Client, _data: object, _mid: int, codes: list[ReasonCode], _: Properties | None
+    ) -> None:
+        self._granted = codes
+
+    def _wait(self, happened: Callable[[], bool]) -> None:
+        until = time.monotonic() + PATIENCE
+        while not happened() and time.monotonic() < until:
+            self._client.loop(0.1)
+
+
+def _unshared(topic: str) -> str:
+    return topic.split("/", 2)[2] if topic.startswith("$share/") else topic
+
+
+# ------------------------------------------------------------------------------------------- the programs
+
+
+def _ingest(settings: Settings, now: datetime) -> Iterator[tuple[Verdict, str]]:
+    if ingest.receiver_status(settings) is None:
+        yield "warn", "No `temoin ingest` has run on this folder: start it, unless it runs elsewhere."
+        return
+    troubles = ingest.troubles(settings, now)
+    yield from (("fail", trouble) for trouble in troubles)
+    status = ingest.mover_status(settings)
+    if not troubles and status is not None:
+        yield "ok", f"connected; {status.backlog} messages wait to be moved."
+
+
+def _jobs(settings: Settings, now: datetime) -> Iterator[tuple[Verdict, str]]:
+    registry = Registry(settings.registry_url)
+    try:
+        with registry.session() as session:
+            lease = session.get(Lease, jobs.LEASE)
+            oldest = session.scalar(
+                select(func.min(StaleDay.marked_at)).where(
+                    StaleDay.day < now.astimezone(settings.zone).date()
+                )
+            )
+    except SQLAlchemyError:
+        return  # the registry has said it already
+    finally:
+        registry.close()
+    if lease is None or lease.until < now:
+        yield "warn", "No `temoin jobs` runs: days are not closed and results not taken. Start it."
+    elif oldest is not None and now - oldest > LATE:
+        hours = (now - oldest) / timedelta(hours=1)
+        yield "warn", f"A day has waited for its outcomes for {hours:.0f} h: see what `temoin jobs` logs."
+    else:
+        yield "ok", f"run by {lease.holder}."

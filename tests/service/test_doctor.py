@@ -1,0 +1,176 @@
+"""What the doctor says of each part, on real programs, and that every complaint says how to mend it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import time
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import delete
+from typer.testing import CliRunner
+
+from service import cli
+from service import doctor as doctor_module
+from service.doctor import examine
+from service.jobs import Jobs
+from service.registry.tables import Lease, StaleDay
+from service.river import open_store
+
+if TYPE_CHECKING:
+    from conftest import Influx
+
+MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
+NOW = datetime.now(UTC)
+
+
+def said(settings, part: str) -> list[tuple[str, str]]:
+    return [(each.verdict, each.sentence) for each in examine(settings, NOW) if each.part == part]
+
+
+@pytest.fixture
+def broker(tmp_path):
+    """Mosquitto with one user who may read temoin/# and nothing else; its port."""
+    if MOSQUITTO is None:
+        pytest.skip("Mosquitto is not here: apt-get install mosquitto")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    folder = tmp_path / "broker"
+    folder.mkdir()
+    subprocess.run(["mosquitto_passwd", "-b", "-c", str(folder / "passwd"), "temoin", "right"], check=True)
+    (folder / "acl").write_text("user temoin\ntopic read temoin/#\n")
+    (folder / "conf").write_text(
+        f"listener {port} 127.0.0.1\nuser root\nallow_anonymous false\n"
+        f"password_file {folder}/passwd\nacl_file {folder}/acl\n"
+    )
+    process = subprocess.Popen([MOSQUITTO, "-c", str(folder / "conf")], stderr=subprocess.DEVNULL)
+    for _ in range(100):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                break
+        time.sleep(0.05)
+    yield port
+    process.terminate()
+    process.wait(10)
+
+
+def at_broker(settings, port: int, given_password: str = "right"):
+    given = {"mqtt_url": f"mqtt://127.0.0.1:{port}", "mqtt_user": "temoin", "mqtt_topics": ("temoin/#",)}
+    return settings.model_copy(update={**given, "mqtt_password": SecretStr(given_password)})
+
+
+pytestmark = pytest.mark.usefixtures("registry")
+
+
+def test_a_broker_that_lets_us_in_is_well(settings, broker):
+    assert said(at_broker(settings, broker), "broker") == [
+        ("ok", f"mqtt://127.0.0.1:{broker} lets temoin follow temoin/#.")
+    ]
+
+
+def test_a_shared_group_is_asked_for_without_joining_it(settings, broker):
+    shared = at_broker(settings, broker).model_copy(update={"mqtt_topics": ("$share/g/temoin/#",)})
+    assert said(shared, "broker")[0][0] == "ok"
+
+
+def test_a_wrong_password_is_said_and_not_shown(settings, broker):
+    ((verdict, sentence),) = said(at_broker(settings, broker, "wrong-secret"), "broker")
+    assert verdict == "fail"
+    assert "check MQTT_USER, MQTT_PASSWORD" in sentence
+    assert "wrong-secret" not in sentence
+
+
+def test_a_broker_that_is_not_there_is_said(settings):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        ((verdict, sentence),) = said(at_broker(settings, probe.getsockname()[1]), "broker")
+    assert verdict == "fail"
+    assert "is it running" in sentence
+
+
+def test_something_else_on_the_port_is_said(settings, monkeypatch):
+    monkeypatch.setattr(doctor_module, "PATIENCE", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        ((verdict, sentence),) = said(at_broker(settings, mute.getsockname()[1]), "broker")
+    assert verdict == "fail"
+    assert "does not speak MQTT" in sentence
+
+
+def test_a_registry_that_is_missing_old_or_well_is_said(settings, registry, tmp_path):
+    assert said(settings, "registry")[-1][0] == "ok"
+    with registry.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
+    ((verdict, sentence),) = said(settings, "registry")
+    assert (verdict, "run `temoin migrate`" in sentence) == ("fail", True)
+    elsewhere = settings.model_copy(update={"data_dir": tmp_path / "nothing"})
+    (tmp_path / "nothing").mkdir()
+    assert "temoin migrate" in said(elsewhere, "registry")[0][1]
+
+
+def test_a_disk_with_little_left_warns_and_one_with_less_fails(settings, monkeypatch):
+    free = 10**12
+    monkeypatch.setattr(
+        doctor_module.shutil, "disk_usage", lambda _path: SimpleNamespace(free=free, total=10**12)
+    )
+    assert said(settings, "disk")[0][0] == "ok"
+    free = 300 * 10**6
+    assert said(settings, "disk")[0][0] == "warn"
+    free = 100 * 10**6
+    verdict, sentence = said(settings, "disk")[0]
+    assert (verdict, "DISK_SPARE_MB" in sentence) == ("fail", True)
+
+
+def test_jobs_that_do_not_run_and_days_that_wait_are_said(settings, registry):
+    assert "No `temoin jobs` runs" in said(settings, "jobs")[0][1]
+    store = open_store(settings)
+    running = Jobs(settings, registry, store)
+    with registry.session() as session:
+        session.execute(delete(Lease))
+        session.add(Lease(name="jobs", holder="this test", until=NOW + timedelta(minutes=1)))
+    assert said(settings, "jobs") == [("ok", "run by this test.")]
+    with registry.session() as session:
+        session.add(StaleDay(day=(NOW - timedelta(days=3)).date(), marked_at=NOW - timedelta(hours=5)))
+    assert "waited for its outcomes for 5 h" in said(settings, "jobs")[0][1]
+    del running
+    store.close()
+
+
+def test_a_key_that_others_may_read_warns(settings):
+    settings.signing_key()
+    (settings.data_dir / "secret_key").chmod(0o644)
+    assert any("chmod 600" in sentence for verdict, sentence in said(settings, "settings"))
+
+
+def test_influxdb_is_asked_with_our_token(settings, influx: Influx):
+    given = {"store": "influxdb", "influx_url": influx.url, "influx_bucket": "doctor"}
+    well = settings.model_copy(update={**given, "influx_token": SecretStr(influx.token)})
+    assert said(well, "store")[-1][0] == "ok"
+    ill = settings.model_copy(update={**given, "influx_token": SecretStr("wrong-token")})
+    ((verdict, sentence),) = said(ill, "store")
+    assert (verdict, "TEMOIN_INFLUX_TOKEN" in sentence, "wrong-token" in sentence) == ("fail", True, False)
+
+
+def test_another_clock_is_said(settings, influx: Influx):
+    given = {"store": "influxdb", "influx_url": influx.url, "influx_token": SecretStr(influx.token)}
+    ahead = NOW + timedelta(hours=1)
+    told = [
+        each.sentence for each in examine(settings.model_copy(update=given), ahead) if each.part == "store"
+    ]
+    assert any("have both follow NTP" in sentence for sentence in told)
+
+
+def test_the_command_fails_when_something_does_and_says_it_as_json_too(settings, monkeypatch):
+    monkeypatch.setenv("TEMOIN_DATA_DIR", str(settings.data_dir))
+    monkeypatch.setenv("TEMOIN_MQTT_URL", "mqtt://127.0.0.1:1")
+    told = CliRunner().invoke(cli.app, ["doctor"])
+    assert told.exit_code == 1
+    assert "fail broker" in told.output
+    lines = CliRunner().invoke(cli.app, ["doctor", "--json"]).output.splitlines()
+    assert {json.loads(line)["part"] for line in lines} >= {"settings", "disk", "registry", "store", "broker"}
