@@ -61,9 +61,9 @@ def broker(tmp_path):
     process.wait(10)
 
 
-def at_broker(settings, port: int, given_password: str = "right"):
+def at_broker(settings, port: int, word: str = "right"):
     given = {"mqtt_url": f"mqtt://127.0.0.1:{port}", "mqtt_user": "temoin", "mqtt_topics": ("temoin/#",)}
-    return settings.model_copy(update={**given, "mqtt_password": SecretStr(given_password)})
+    return settings.model_copy(update={**given, "mqtt_password": SecretStr(word)})
 
 
 pytestmark = pytest.mark.usefixtures("registry")
