@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 MOST_READINGS = 10_000
 MOST_OBJECTS = 3 * MOST_READINGS  # a batch of native readings has two braces each
 MOST_REFUSALS = 1000
-HOTTEST_ROOM = 50  # °C
 LONGEST_GATEWAY = 100
 LONGEST_DEVICE = 200
 
@@ -192,19 +191,13 @@ class Draft:
         self.add(found.quantities)
         return found.told
 
-    def take_warily(self, fields: Mapping[str, object]) -> int:
-        """`take` where neither maker nor gateway vouches for the unit: a hot room may be one in °F."""
-        found = self.look(fields)
-        self.add([each for each in found.quantities if not self._too_hot(each)])
-        return found.told
-
     def take_bare(self, name: str) -> int:
         """Take a payload that is one bare value, of the quantity that `name` tells."""
         text = self.text
         if text is None:
             self.refuse("binary", "the payload is no text")
             return 0
-        return self.take_warily({name: text.strip('"')})
+        return self.take({name: text.strip('"')})
 
     def look(self, fields: Mapping[str, object], known: Collection[str] = ()) -> Found:
         """The quantities that names in `fields` tell, none added yet."""
@@ -253,12 +246,6 @@ class Draft:
                 f"{self.refusals[0][0]}: {self.refusals[0][1]}; and {MOST_REFUSALS} more at least"
             )
         return False
-
-    def _too_hot(self, each: Quantity) -> bool:
-        if each.metric.key != "temperature" or each.value <= HOTTEST_ROOM:
-            return False
-        self.refuse("ambiguous_unit", f"{each.field} is {each.value:g}: in °F, or of no room; say its unit")
-        return True
 
     def _give_up(self) -> NoReturn:
         self.readings.clear()

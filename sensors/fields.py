@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from sensors.names import LONGEST_NAME, Name, is_wrapper, named
-from sensors.values import inner_value, read_value
+from sensors.values import HOTTEST, inner_value, read_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -63,7 +63,7 @@ def _read_level(level: _Level, best: _Best, known: Collection[str], waiting: lis
     """Add what the fields of one object tell, and the objects in it to those `waiting`; how many told."""
     prefix, fields, depth = level
     told = 0
-    for key, path, name, metric, state, unit_key in _plan(prefix, fields):
+    for key, path, name, metric, most, state, unit_key in _plan(prefix, fields):
         value = fields[key]
         kind = type(value)
         if kind is dict or kind is list:
@@ -80,7 +80,7 @@ def _read_level(level: _Level, best: _Best, known: Collection[str], waiting: lis
         if (
             metric is not None
             and (kind is float or kind is int or (state and kind is bool))
-            and metric.low <= value <= metric.high  # type: ignore[operator]
+            and metric.low <= value <= most  # type: ignore[operator]
             and value not in metric.sentinels
             and (not state or value in (0, 1))
         ):  # most fields: a number in the metric's own unit
@@ -93,13 +93,14 @@ def _read_level(level: _Level, best: _Best, known: Collection[str], waiting: lis
 class _Entry(NamedTuple):
     """What is known of a field before its value: path, what its name tells, which field says its unit.
 
-    `metric` is the one a plausible number can only be a value of, in its own unit.
+    `metric` is the one a plausible number, at `most` so large, can only be a value of, in its own unit.
     """
 
     key: str
     path: str
     name: Name | None
     metric: Metric | None
+    most: float
     state: bool
     unit_key: str | None
 
@@ -112,14 +113,22 @@ def _plan(prefix: str, fields: Mapping[str, object]) -> tuple[_Entry, ...]:
 
 def _planned(prefix: str, keys: tuple[str, ...]) -> tuple[_Entry, ...]:
     units = {_bare(key): key for key in keys if len(key) < LONGEST_NAME and "unit" in key.lower()}
-    entries = (_entry(key, prefix + key, units.get(key.lower())) for key in keys)
+    entries = (_entry(key, prefix + _alias(key, keys), units.get(key.lower())) for key in keys)
     return tuple(each for each in entries if each.name is not None or is_wrapper(each.path))
 
 
 def _entry(key: str, path: str, unit_key: str | None) -> _Entry:
     name = named(path)
     metric = name.plain if name and unit_key is None else None
-    return _Entry(key, path, name, metric, metric is not None and metric.is_state, unit_key)
+    most = 0.0 if metric is None else metric.high
+    if metric is not None and metric.key == "temperature" and name is not None and name.unit is None:
+        most = HOTTEST
+    return _Entry(key, path, name, metric, most, metric is not None and metric.is_state, unit_key)
+
+
+def _alias(key: str, keys: tuple[str, ...]) -> str:
+    """`ppm` alone could be any gas; beside `sensorTemperature` it is CO2, in MClimate's displays."""
+    return "co2_ppm" if key == "ppm" and "sensorTemperature" in keys else key
 
 
 _remembered = lru_cache(maxsize=1024)(_planned)

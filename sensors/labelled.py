@@ -11,11 +11,21 @@ if TYPE_CHECKING:
 
 _LABELS = (
     *("variable", "label", "quantity", "measurement", "metric", "parameter", "property", "field", "key"),
-    *("type", "name", "sensor", "channel_name", "n"),
+    *("type", "name", "sensor", "channel_name", "typeName", "n"),
 )
 _VALUES = frozenset(["value", "v", "val", "valeur", "measurementValue"])
-_UNITS = ("unit", "units", "u", "uom", "unite")
-TIMES = ("date", "time", "timestamp", "ts", "eventTime", "datetime", "data_absolute_timestamp")
+_UNITS = ("unit", "units", "u", "uom", "unite", "typeUnits")
+TIMES = (
+    "date",
+    "time",
+    "timestamp",
+    "ts",
+    "eventTime",
+    "datetime",
+    "dateTime",
+    "log_timestamp",
+    "data_absolute_timestamp",
+)
 
 
 def as_field(record: Mapping[str, object]) -> dict[str, object] | None:

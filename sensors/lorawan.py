@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 _RSSI, _SNR = METRICS["rssi"], METRICS["snr"]
+_STORES = frozenset(["history", "measurements", "readings", "data", "records", "datalog", "samples", "logs"])
 _MOST_RECORDS = 2000  # of an uplink, lists of them included
 
 
@@ -45,6 +46,7 @@ class Uplink:
 def take_uplink(draft: Draft, uplink: Uplink) -> None:
     """Take an uplink at the network's time and its records at their own, or refuse when nothing is known."""
     told = 0
+    fields, stored = _stored(uplink.fields)
     if draft.origin(
         uplink.gateway, uplink.device, uplink.time, "network", uplink.seq, field=uplink.time_field
     ):
@@ -52,14 +54,12 @@ def take_uplink(draft: Draft, uplink: Uplink) -> None:
         if uplink.certain:
             told = draft.take(uplink.certain)
             known = {reading.metric for reading in draft.readings}
-        told += draft.take(uplink.fields, known)
+        told += draft.take(fields, known)
         if told:
             _signal(draft, uplink.heard)
         else:
             told = _labelled(draft, uplink)
-    history = uplink.fields.get("history")
-    records = [*uplink.records, *history] if isinstance(history, list) else uplink.records
-    for record in records:
+    for record in [*uplink.records, *stored]:
         told += _record(draft, uplink, record)
     if not told and not draft.refusals:
         draft.unknown(uplink.fields)
@@ -113,11 +113,28 @@ def _records(fields: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield each
 
 
+def _stored(fields: dict[str, Any]) -> tuple[dict[str, Any], list[object]]:
+    """The fields of now, and the records among them that have a time of their own."""
+    if _STORES.isdisjoint(fields):
+        return fields, []
+    stored = {key: fields[key] for key in _STORES if key in fields and _is_stored(key, fields[key])}
+    rest = {key: value for key, value in fields.items() if key not in stored}
+    return rest, [record for records in stored.values() for record in records]
+
+
+def _is_stored(key: str, records: object) -> bool:
+    if not isinstance(records, list):
+        return False
+    return key == "history" or all(
+        isinstance(each, dict) and time_of(each) is not None and as_field(each) is None for each in records
+    )
+
+
 def _record(draft: Draft, uplink: Uplink, record: object) -> int:
     if not isinstance(record, dict):
         draft.refuse(*misfit("history", record, "a list of objects"))
         return 0
-    time = record.get("timestamp", record.get("time"))
+    time = time_of(record)
     if time is None:
         draft.refuse("missing", "a record of history has no timestamp")
         return 0

@@ -281,7 +281,7 @@ _CONVERSIONS: dict[tuple[str, str], tuple[float, float]] = {
 
 def known_unit(spelling: str) -> str | None:
     """The unit a spelling stands for (`degC`, `%RH`, `hPa`…), or None."""
-    return UNITS.get(spelling.lower().replace(" ", ""))
+    return UNITS.get(spelling.lower().replace(" ", "").strip("[]()"))
 
 
 def conversion(unit: str, metric: Metric) -> tuple[float, float] | None:

@@ -63,7 +63,7 @@ _NEUTRAL = words(
     bytes payload object decoded telemetry sensors values fields params
     uplink message messages attributes action result output report reports var measure mesure mesures
     dashboard properties content body
-    mass weight ambiante ambiant interieure interieur piece salle
+    mass weight audio ambiante ambiant interieure interieur piece salle
     sht sht2x sht3x sht4x sht20 sht21 sht30 sht31 sht35 sht40 sht41 sht45 hdc1080 hdc2080 si7021
     bme280 bme680 bme688 bmp280 bmp388 scd30 scd4x scd40 scd41 aht10 aht20 am2301 dht11 dht22 bh1750
     tsl2561 veml7700 opt3001 mhz19 mhz19b senseair s8 k30 sen5x sen54 sen55 sen66 sps30 pms5003 sgp40 tmp117

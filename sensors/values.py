@@ -50,6 +50,7 @@ _NUMBER_AND_UNIT = re.compile(
 _LONGEST = 40  # characters; longer texts are neither numbers nor words for yes and no
 
 _LEVELS_OF_PRESENCE = (2, 255)  # Elsys says 2 for "occupied", Tektelic all ones
+HOTTEST = 50  # °C of a room; above that a temperature without a unit may be one in °F
 _HALF = 0.5
 _CELL_LOW, _CELL_HIGH = 1.5, 4.3  # volts of the cell in a room sensor
 
@@ -162,6 +163,9 @@ def _in_own_unit(metric: Metric, value: float, unit: str | None, path: str, refu
         refuse("not_finite", f"{path} is {shown(value)}")
         return None
     if number not in MISSING:  # a missing probe stays one in any unit
+        if unit is None and metric.key == "temperature" and HOTTEST < number < metric.high:
+            refuse("ambiguous_unit", f"{path} is {number:g}: in °F, or of no room; say its unit")
+            return None
         own = converted(number, unit, metric) if unit else _unit_by_size(metric, number)
         if own is None:
             if unit:

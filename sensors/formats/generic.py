@@ -75,7 +75,7 @@ def _entry(draft: Draft, entry: dict[str, Any], root: str, name: str, within: st
     time, field = _time(entry)
     if draft.origin(root, name, draft.clock(time), within=within, field=field):
         before = len(draft.refusals)
-        if not draft.take_warily(fields) and len(draft.refusals) == before:
+        if not draft.take(fields) and len(draft.refusals) == before:
             draft.refuse("unknown_format", _unknown(draft).partition(": ")[2])
 
 

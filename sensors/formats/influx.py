@@ -94,7 +94,7 @@ def _line(draft: Draft, series: _Series, text: str, time: str | None) -> None:
         told = {series.measurement.removeprefix(_CHIRPSTACK): fields["value"]}
     if not draft.origin(root, device, None if time is None else int(time[:20]), field="the time"):
         return
-    if not draft.take_warily(told):
+    if not draft.take(told):
         names = shown(", ".join([series.measurement, *fields]))
         draft.refuse("nothing_known", f"no quantity is known by these names: {names}")
 

@@ -243,7 +243,7 @@ def test_a_mapping_comes_before_the_formats():
 
         def read(self, draft: sensors.draft.Draft) -> None:
             draft.origin("cellar", "boiler")
-            draft.take({"temperature": draft.fields["t1"]})
+            draft.take({"temperature_c": draft.fields["t1"]})
 
     [reading] = Decoder(mappings=[Boiler()]).decode("cellar/boiler", b'{"t1": 61.5}', RECEIVED)
     assert (reading.device, reading.value) == ("cellar/boiler", 61.5)
