@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from fastapi import Depends, FastAPI
+from starlette.concurrency import run_in_threadpool
 from starlette.middleware.gzip import GZipMiddleware
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from service import api, health
 from service.auth import signed_in
 from service.errors import handle_errors
+from service.intake import Intake
 from service.middleware import BodyLimit, Noted, SecurityHeaders
 from service.monitoring import Monitoring
 from service.registry import Registry
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
     from sensors.store import ReadingStore
     from service.settings import Settings
 
-PUBLIC = (form.router, home.public, sign_in.public, health.router)
+PUBLIC = (form.router, home.public, sign_in.public, health.router, api.by_token)
 PRIVATE = (home.router, experiments.router, rooms.router, quarantine.router, sign_in.router, api.router)
 
 
@@ -37,9 +40,17 @@ def create_app(
     registry = registry or Registry(settings.registry_url)
     store = store or open_store(settings)
 
+    intake = Intake(settings, registry, store)
+
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        stop = threading.Event()
+        moving = threading.Thread(target=intake.move, args=(stop,), name="intake")
+        moving.start()
         yield
+        stop.set()
+        await run_in_threadpool(moving.join)
+        intake.close()
         if own_store:
             store.close()
         if own_registry:
@@ -47,8 +58,9 @@ def create_app(
 
     app = FastAPI(title="Témoin", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
     app.state.settings, app.state.registry, app.state.store = settings, registry, store
+    app.state.intake = intake
     app.state.monitoring = Monitoring(registry)
-    app.state.throttles = sign_in.throttles()
+    app.state.throttles = sign_in.throttles() | {"readings": api.readings.limits()}
     for router in PUBLIC:
         app.include_router(router)
     for router in PRIVATE:

@@ -13,8 +13,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Form, HTTPException, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from service.registry import users
+from service.registry import gateways, users
 from service.registry.users import ROLES
 
 if TYPE_CHECKING:
@@ -29,6 +30,11 @@ LINK_LASTING = timedelta(hours=1)
 
 FORM_COOKIE = "temoin-form"  # of the sign-in form, before there is a session
 FORM_LASTING = timedelta(hours=1)
+
+
+GATEWAY_TOKEN = HTTPBearer(
+    scheme_name="gateway", description="A token of `temoin gateway add`", auto_error=False
+)
 
 
 class SignInNeeded(Exception):  # noqa: N818 - not an error: the app answers with the sign-in page or a 401
@@ -85,6 +91,23 @@ def needs(role: str) -> Callable[[Person], Person]:
         return person
 
     return checked
+
+
+def gateway_of(
+    request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(GATEWAY_TOKEN)]
+) -> str:
+    """Dependency: the gateway whose bearer token came with this request, else 401."""
+    if given is not None:
+        with request.app.state.registry.session() as session:
+            gateway = gateways.of_token(session, given.credentials, datetime.now(UTC))
+        if gateway is not None:
+            return gateway
+    raise HTTPException(
+        401,
+        "This needs the token of a gateway that has not expired: Authorization: Bearer …; "
+        "`temoin gateway rotate NAME --token` makes a new one.",
+        headers={"WWW-Authenticate": "Bearer"},
+    )
 
 
 def csrf_checked(request: Request, csrf: Annotated[str, Form()] = "") -> None:

@@ -32,6 +32,7 @@ CODES = {
     404: "not_found",
     405: "method_not_allowed",
     413: "too_large",
+    415: "unsupported_media_type",
     422: "invalid",
     423: "locked",
     429: "too_many",

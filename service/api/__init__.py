@@ -1,12 +1,16 @@
-"""`/api/v1`: the same as the pages, for programs; one router a noun, all for whoever is signed in."""
+"""`/api/v1`: the same as the pages, for programs; one router a noun, all for whoever is signed in.
+
+What gateways send comes with their token instead: `by_token`.
+"""
 
 from __future__ import annotations
 
 from fastapi import APIRouter
 
-from service.api import devices, documentation, experiments, rooms
+from service.api import devices, documentation, experiments, readings, rooms
 
 router = APIRouter()
 for noun in (rooms, devices, experiments):
     router.include_router(noun.router, responses=documentation.REFUSALS)
 router.include_router(documentation.router)
+by_token = readings.router

@@ -180,6 +180,7 @@ def test_an_unknown_experiment_is_not_found(api, what):
 def test_the_api_describes_itself_with_nothing_from_elsewhere(reader):
     described = reader.get("/api/v1/openapi.json").json()
     assert set(described["paths"]) == {
+        "/api/v1/readings",
         "/api/v1/rooms",
         "/api/v1/devices",
         "/api/v1/experiments",

@@ -1,0 +1,124 @@
+"""What gateways post."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, HTTPException, Request
+from starlette.concurrency import run_in_threadpool
+
+from sensors.reading import LandingError
+from service.api.documentation import ErrorEnvelope
+from service.auth import Throttle, gateway_of
+from service.intake import MOST_ITEMS, ForeignDevice, Intake, Refused, TooManyItems
+
+router = APIRouter(prefix="/api/v1/readings", tags=["readings"])
+
+REQUESTS, WINDOW = 600, 60.0  # of one gateway in so many seconds: who has more to say sends batches
+TOLD = 20  # refused items named when nothing was accepted
+EXAMPLE = {"device": "loire-1", "time": "2026-03-02T09:15:00Z", "seq": 7, "readings": {"co2": 612}}
+ITEM: dict[str, Any] = {
+    "type": "object",
+    "required": ["device", "readings"],
+    "properties": {
+        "device": {"type": "string", "description": "Its name; no « / » in it", "maxLength": 200},
+        "time": {
+            "type": ["string", "number"],
+            "description": "ISO 8601, or seconds or milliseconds since 1970",
+        },
+        "seq": {"type": "integer", "minimum": 0},
+        "readings": {
+            "type": "object",
+            "description": "Value by metric, in the metric's unit",
+            "additionalProperties": {"type": ["number", "boolean", "null"]},
+        },
+    },
+}
+BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": (
+            "One item or a list of at most 1,000, each as on the MQTT topic `temoin/{gateway}/{device}` and "
+            "with its `device`. Without `time` the time of reception stands in: with it, sending again "
+            "changes nothing."
+        ),
+        "content": {
+            "application/json": {
+                "schema": {"oneOf": [ITEM, {"type": "array", "items": ITEM, "maxItems": MOST_ITEMS}]},
+                "examples": {"one": {"value": EXAMPLE}, "batch": {"value": [EXAMPLE]}},
+            }
+        },
+    },
+}
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    401: {"model": ErrorEnvelope, "description": "No valid token of a gateway"},
+    403: {"model": ErrorEnvelope, "description": "A device of another gateway; nothing was kept"},
+    413: {"model": ErrorEnvelope, "description": "Too many bytes or items; nothing was kept"},
+    415: {"model": ErrorEnvelope, "description": "Not application/json, or compressed; nothing was kept"},
+    422: {"model": ErrorEnvelope, "description": "Nothing in it could be read; it waits in quarantine"},
+    429: {"model": ErrorEnvelope, "description": "More than 600 requests a minute; nothing was kept"},
+    503: {"model": ErrorEnvelope, "description": "Nothing can be kept now; send it again later"},
+}
+
+
+@dataclass(frozen=True)
+class ApiTaken:
+    """Items that are kept, readings in them, and the items that were refused, wholly or in part."""
+
+    items: int
+    readings: int
+    refused: tuple[Refused, ...]
+
+
+def limits() -> Throttle:
+    """The counter of requests of one app, by gateway."""
+    return Throttle(REQUESTS, WINDOW)
+
+
+@router.post("", status_code=202, responses=REFUSALS, openapi_extra=BODY)
+async def post_readings(request: Request, gateway: Annotated[str, Depends(gateway_of)]) -> ApiTaken:
+    """Keep readings of a gateway, with its token; each item is on disk before the answer.
+
+    What is refused is named item by item and waits in quarantine with its bytes. Devices are the gateway's
+    own: `loire-1` of `hall` is `hall/loire-1`.
+    """
+    _json_only(request)
+    wait = request.app.state.throttles["readings"].attempt(gateway)
+    if wait:
+        raise HTTPException(
+            429, f"At most {REQUESTS} requests a minute: send batches.", headers={"Retry-After": str(wait)}
+        )
+    body = await request.body()
+    return await run_in_threadpool(_taken, request.app.state.intake, gateway, body)
+
+
+def _taken(intake: Intake, gateway: str, body: bytes) -> ApiTaken:
+    try:
+        taken = intake.take(gateway, body, datetime.now(UTC))
+    except ForeignDevice as error:
+        raise HTTPException(403, str(error)) from error
+    except TooManyItems as error:
+        raise HTTPException(413, str(error)) from error
+    except LandingError as error:
+        raise HTTPException(
+            503, "Readings cannot be kept now: send them again later.", headers={"Retry-After": "30"}
+        ) from error
+    if taken.refused and not taken.readings:
+        raise HTTPException(422, _told(taken.refused))
+    return ApiTaken(taken.items, taken.readings, taken.refused)
+
+
+def _told(refused: tuple[Refused, ...]) -> str:
+    lines = [f"item {each.item}: {each.code}: {each.reason}" for each in refused[:TOLD]]
+    more = len(refused) - TOLD
+    return "; ".join(lines) + (f"; and {more} more" if more > 0 else "")
+
+
+def _json_only(request: Request) -> None:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise HTTPException(415, "Send application/json.")
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise HTTPException(415, "Send it uncompressed.")
