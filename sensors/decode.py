@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from zoneinfo import ZoneInfo
 
 from sensors.draft import Draft, parsed
-from sensors.formats import ANY, TEXT, known_formats, native
+from sensors.formats import ANY, BINARY, TEXT, known_formats, native
 from sensors.reading import PayloadRejected, Reading
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ ROOT = "temoin"
 _NATIVE = cast("Format", native)
 _NATIVE_LEVELS = len(("temoin", "{gateway}", "{device}"))
 _JSON_BEGINS = frozenset(["{", "[", '"'])
+_CBOR_ARRAY = (0x80, 0xA0)  # first bytes, which no text begins with
 _MOST_ROUTES = 20_000
 _SENTENCES = 5
 _TOP_KEYS = 64  # among which the mark of a format is looked for
@@ -91,9 +92,10 @@ class Decoder:
         try:
             document = draft.document
         except PayloadRejected as rejection:
-            if rejection.code != "broken_json":
+            mark = {"broken_json": TEXT, "binary": BINARY}.get(rejection.code)
+            if mark is None:
                 raise
-            return self._marks[TEXT][0][1]
+            return self._marks[mark][0][1]
         return self._shape(document) or self._marks[ANY][0][1]
 
     def _shape(self, document: object) -> Format | None:
@@ -165,7 +167,9 @@ def _is_native(draft: Draft) -> bool:
     try:
         document = draft.document
     except PayloadRejected:
-        text = draft.text or ""
+        text = draft.text
+        if text is None:
+            return not _CBOR_ARRAY[0] <= draft.payload[0] < _CBOR_ARRAY[1]
         return "=" not in text or text[0] in _JSON_BEGINS  # a line of measurements has fields
     if type(document) is list and document:
         document = document[0]

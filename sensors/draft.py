@@ -42,10 +42,10 @@ class Draft:
         "_document",
         "_fields_left",
         "_gateway",
-        "_payload",
         "_seq",
         "_time",
         "_time_source",
+        "payload",
         "readings",
         "received_at",
         "refusals",
@@ -63,7 +63,7 @@ class Draft:
         self.zone = zone
         self.readings: list[Reading] = []
         self.refusals: list[tuple[str, str]] = []
-        self._payload = payload
+        self.payload = payload
         self._document: object = None
         self._bound: str | None = None
         self._fields_left = MOST_FIELDS
@@ -72,14 +72,14 @@ class Draft:
     def document(self) -> object:
         """The payload as JSON; raises PayloadRejected when it is not."""
         if self._document is None:
-            self._document = parsed(self._payload)
+            self._document = parsed(self.payload)
         return self._document
 
     @property
     def text(self) -> str | None:
         """The payload as text, None when it is not; for what is no JSON."""
         try:
-            return str(self._payload, "utf-8-sig").strip()
+            return str(self.payload, "utf-8-sig").strip()
         except UnicodeDecodeError:
             return None
 

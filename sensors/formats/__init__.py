@@ -3,7 +3,8 @@
 Each is a module with
 - `TOPICS`: MQTT filters of the topics that are this format's and nobody else's;
 - `MARKS`: top-level JSON keys that tell it on any other topic (a webhook, a renamed root): `key`, `key.inner`
-  (an object with that key in it), `[].key` (a list of such objects), TEXT (no JSON), ANY (what nobody knows);
+  (an object with that key in it), `[].key` (a list of such objects), TEXT (no JSON), BINARY (no text),
+  ANY (what nobody knows);
 - `read(draft)`: names the device and the instant with `draft.origin`, gives readings with `draft.put`
   (the metric is known) or `draft.take` (names tell it), refuses with `draft.refuse` or PayloadRejected.
   Reading nothing means: understood, nothing to measure.
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 
 TEXT = "(text)"
+BINARY = "(binary)"
 ANY = "(any)"
 
 

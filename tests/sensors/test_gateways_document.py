@@ -15,7 +15,7 @@ from sensors.formats import known_formats
 RECEIVED = datetime(2026, 3, 2, 9, 15, 2, tzinfo=UTC)
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "gateways.md").read_text(encoding="utf-8")
 SAMPLES = re.findall(
-    r"^`(\S+)`\n```(?:json|plain)\n(.*?)```\n```text\n(.*?)```", DOCUMENT, re.DOTALL | re.MULTILINE
+    r"^`(\S+)`\n```(json|plain|hex)\n(.*?)```\n```text\n(.*?)```", DOCUMENT, re.DOTALL | re.MULTILINE
 )
 
 
@@ -34,9 +34,12 @@ def told(readings: list[Reading]) -> str:
     return "".join(lines)
 
 
-@pytest.mark.parametrize(("topic", "payload", "expected"), SAMPLES, ids=[topic for topic, _, _ in SAMPLES])
-def test_a_sample_is_read_as_written(topic: str, payload: str, expected: str):
-    assert told(Decoder().decode(topic, payload.encode(), RECEIVED)) == expected
+@pytest.mark.parametrize(
+    ("topic", "kind", "payload", "expected"), SAMPLES, ids=[f"{topic} {kind}" for topic, kind, *_ in SAMPLES]
+)
+def test_a_sample_is_read_as_written(topic: str, kind: str, payload: str, expected: str):
+    body = bytes.fromhex(payload) if kind == "hex" else payload.encode()
+    assert told(Decoder().decode(topic, body, RECEIVED)) == expected
 
 
 def test_every_format_has_its_sample():
