@@ -23,6 +23,7 @@ _NATIVE = cast("Format", native)
 _NATIVE_LEVELS = len(("temoin", "{gateway}", "{device}"))
 _JSON_BEGINS = frozenset(["{", "[", '"'])
 _CBOR_ARRAY = (0x80, 0xA0)  # first bytes, which no text begins with
+_LONGEST_TOPIC = 300  # characters of a topic whose route is remembered
 _MOST_ROUTES = 20_000
 _SENTENCES = 5
 _TOP_KEYS = 64  # among which the mark of a format is looked for
@@ -116,7 +117,9 @@ class Decoder:
         except KeyError:
             if len(self._routes) >= _MOST_ROUTES:
                 self._routes.clear()
-            route = self._routes[topic] = self._found(topic)
+            route = self._found(topic)
+            if len(topic) <= _LONGEST_TOPIC:
+                self._routes[topic] = route
             return route
 
     def _found(self, topic: str) -> _Route:

@@ -24,6 +24,7 @@ MOST_OBJECTS = 3 * MOST_READINGS  # a batch of native readings has two braces ea
 MOST_REFUSALS = 1000
 LONGEST_GATEWAY = 100
 LONGEST_DEVICE = 200
+_CUT = LONGEST_DEVICE + 1  # of a name, to know that it is too long without remembering all of it
 
 Json = dict[str, Any]
 _new = tuple.__new__  # half the time of calling a NamedTuple, which does only this
@@ -124,7 +125,7 @@ class Draft:
         if self._bound is not None:
             gateway = self._bound
         try:
-            self._device = _identity(gateway, device) if isinstance(device, str) else ""
+            self._device = _identity(gateway[:_CUT], device[:_CUT]) if isinstance(device, str) else ""
         except UnreadableError as error:
             return self.refuse(error.code, f"the name {error}")
         if not self._device:

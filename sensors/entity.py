@@ -23,14 +23,16 @@ _OTHER = words(
 )
 
 
-@lru_cache(maxsize=8192)
 def entity(name: str) -> tuple[str, str] | None:
     """Place and quantity of an entity's name; None when no quantity is known, or it is another one's.
 
     The quantity is the longest end of the name that tells one; no word before it may tell another.
     """
-    if len(name) > LONGEST_NAME:
-        return None
+    return _entity(name) if len(name) <= LONGEST_NAME else None
+
+
+@lru_cache(maxsize=8192)
+def _entity(name: str) -> tuple[str, str] | None:
     parts = name.replace("-", "_").split("_")
     for start in range(len(parts)):
         if named("_".join(parts[start:])) is None:

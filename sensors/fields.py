@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 MOST_FIELDS = 10_000  # looked at in one payload, records included
 DEEPEST = 4  # wrappers around a field
-_WIDEST = 64  # keys of an object whose plan is remembered
+_WIDEST, _LONGEST_KEYS = 64, 2000  # keys of an object whose plan is remembered, and their characters
 
 
 class Quantity(NamedTuple):
@@ -108,7 +108,8 @@ class _Entry(NamedTuple):
 def _plan(prefix: str, fields: Mapping[str, object]) -> tuple[_Entry, ...]:
     """The fields that may tell something; looked up at once for objects whose keys were seen before."""
     keys = tuple(fields)
-    return _remembered(prefix, keys) if len(keys) <= _WIDEST else _planned(prefix, keys)
+    usual = len(keys) <= _WIDEST and len("".join(keys)) <= _LONGEST_KEYS
+    return _remembered(prefix, keys) if usual else _planned(prefix, keys)
 
 
 def _planned(prefix: str, keys: tuple[str, ...]) -> tuple[_Entry, ...]:

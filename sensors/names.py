@@ -79,22 +79,26 @@ _WRAPPING = _NEUTRAL | _WEAK | _LINES | _ZONES
 _WORD = re.compile(r"[uμ]g[/_]?m3|hPa|kPa|mV|dBA|dB|%|[A-Z]+(?![a-z])\d*|[A-Z]?[a-z]+\d*|\d+")
 
 
-@lru_cache(maxsize=8192)
 def named(path: str) -> Name | None:
     """What a dotted path of field names says, or None when any word of it is not understood."""
-    if len(path) > LONGEST_NAME:
-        return None
+    return _named(path) if len(path) <= LONGEST_NAME else None  # what is longer is not remembered either
+
+
+@lru_cache(maxsize=8192)
+def _named(path: str) -> Name | None:
     parts = _split(path)
     if _TELLING.isdisjoint(parts) and _ZONES.isdisjoint(parts):
         return None
     return _counted(parts) or _measured(parts) or _measured_apart(parts)
 
 
-@lru_cache(maxsize=2048)
 def is_wrapper(path: str) -> bool:
     """Whether a dotted path only wraps fields (`data.`, `line_1.`): what is in it keeps its meaning."""
-    if len(path) > LONGEST_NAME:
-        return False
+    return len(path) <= LONGEST_NAME and _is_wrapper(path)
+
+
+@lru_cache(maxsize=2048)
+def _is_wrapper(path: str) -> bool:
     parts = _split(path)
     if all(part in _WRAPPING or part.isdigit() for part in parts):
         return True

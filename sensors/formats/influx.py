@@ -24,6 +24,7 @@ MARKS = (TEXT,)
 
 MOST_LINES = 10_000
 LONGEST_LINE = 50_000
+LONGEST_SERIES = 500  # characters of measurement and tags that are remembered
 _DEVICES = (
     *("device", "device_id", "deviceId", "dev_eui", "devEui", "dev_id", "sensor", "sensor_id", "node", "id"),
     *("mac", "device_name", "name", "topic", "room", "location", "host"),
@@ -60,7 +61,8 @@ def read(draft: Draft) -> None:
             draft.refuse("bad_line", reason)
             continue
         measurement, tags, fields, time = match.groups()
-        _line(draft, _series(measurement, tags), fields, time)
+        series = _remembered if len(measurement) + len(tags) <= LONGEST_SERIES else _series
+        _line(draft, series(measurement, tags), fields, time)
     draft.drop_contradictions()
 
 
@@ -73,12 +75,14 @@ class _Series(NamedTuple):
     elsewhere: bool
 
 
-@lru_cache(maxsize=4096)
 def _series(measurement: str, tags: str) -> _Series:
     told = {name: _plain(tag) for name, tag in _pairs(tags)}
     name = _plain(measurement)
     device = next((told[tag] for tag in _DEVICES if tag in told), "")
     return _Series(name, device, told.get("entity_id", ""), is_elsewhere(name))
+
+
+_remembered = lru_cache(maxsize=4096)(_series)
 
 
 def _line(draft: Draft, series: _Series, text: str, time: str | None) -> None:
