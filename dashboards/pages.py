@@ -468,6 +468,34 @@ class QuarantinePage:
 
 
 @dataclass(frozen=True)
+class GatewayLine:
+    """A source of messages over the last days: one that was let in, or one that only was heard.
+
+    `messages` is by UTC day, the last one today; `unpromised` and `refused` are shares (0–1) of all of them,
+    None without any; `token` says how long its HTTP token is good, None when it has none.
+    """
+
+    name: str
+    added: bool
+    last_message: datetime | None
+    silent: bool
+    messages: tuple[tuple[date, int], ...]
+    unpromised: float | None
+    refused: float | None
+    devices: int
+    token: Literal["good", "soon", "ended"] | None = None
+    token_until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class GatewaysPage:
+    """Who sends, how much, how well, and until when."""
+
+    gateways: tuple[GatewayLine, ...]
+    template = "gateways.html"
+
+
+@dataclass(frozen=True)
 class SignInPage:
     """Local accounts; `next` is a path of this site."""
 
@@ -569,6 +597,7 @@ Page = (
     | PosterPage
     | HomePage
     | QuarantinePage
+    | GatewaysPage
     | SignInPage
     | ErrorPage
     | MethodPage

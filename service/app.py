@@ -19,7 +19,7 @@ from service.middleware import BodyLimit, Noted, SecurityHeaders
 from service.monitoring import Monitoring
 from service.registry import Registry
 from service.river import open_store
-from service.web import experiments, form, home, quarantine, rooms, sign_in
+from service.web import experiments, form, gateways, home, quarantine, rooms, sign_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -28,7 +28,15 @@ if TYPE_CHECKING:
     from service.settings import Settings
 
 PUBLIC = (form.router, home.public, sign_in.public, health.router, api.by_token)
-PRIVATE = (home.router, experiments.router, rooms.router, quarantine.router, sign_in.router, api.router)
+PRIVATE = (
+    home.router,
+    experiments.router,
+    rooms.router,
+    gateways.router,
+    quarantine.router,
+    sign_in.router,
+    api.router,
+)
 
 
 def create_app(

@@ -25,6 +25,8 @@ from dashboards.pages import (
     ExperimentsPage,
     FormPage,
     FrozenLook,
+    GatewayLine,
+    GatewaysPage,
     Hidden,
     HomePage,
     Lock,
@@ -434,6 +436,24 @@ def room_pages() -> dict[str, RoomPage]:
     }  # fmt: skip
 
 
+def gateways() -> tuple[GatewayLine, ...]:
+    """One that is well, one that is not, one that never spoke, one that nobody added."""
+    week = [NOW.date() - timedelta(days=n) for n in reversed(range(7))]
+    well = GatewayLine(
+        "annexe", added=True, last_message=NOW, silent=False, unpromised=0.0, refused=0.0004, devices=21,
+        messages=tuple((day, 1400 + 90 * n) for n, day in enumerate(week)),
+        token="good", token_until=NOW + timedelta(days=300),
+    )  # fmt: skip
+    return (
+        well,
+        replace(well, name="hall", last_message=NOW - timedelta(hours=9), silent=True, unpromised=0.35, refused=0.12,
+                token="soon", token_until=NOW + timedelta(days=12)),
+        replace(well, name="toit-nord-de-la-mediatheque-jacques-demy", last_message=None, silent=True, unpromised=None,
+                refused=None, devices=0, messages=tuple((day, 0) for day in week), token="ended"),
+        replace(well, name="zigbee2mqtt", added=False, token=None, token_until=None),
+    )  # fmt: skip
+
+
 def gallery() -> dict[str, Page]:
     """Name of the state → its page."""
     now = (Now("people", 4, NOW), Now("co2", 684, NOW), Now("temperature", 22.4, NOW))
@@ -459,6 +479,8 @@ def gallery() -> dict[str, Page]:
         "rooms-empty": RoomsPage(()),
         "quarantine": QuarantinePage(entries, (("out_of_range", 31), ("bad_json", 2)), 33),
         "quarantine-empty": QuarantinePage((), (), 0),
+        "gateways": GatewaysPage(gateways()),
+        "gateways-empty": GatewaysPage(()),
         "sign-in": SignInPage(),
         "sign-in-wrong": SignInPage("/rooms", email="a@b.fr", error="wrong"),
         "error": ErrorPage(404, "not_found"),

@@ -21,7 +21,8 @@ PAGES = [
     "/", "/experiments", "/experiments/tables", "/experiments/ecrans", "/experiments/assises",
     "/experiments/coin", "/experiments/cloisons", "/experiments/debout", "/rooms", "/rooms/loire",
     "/rooms/loire?span=week",
-    "/rooms/divatte", "/rooms/brivet", "/rooms/loire/poster", "/quarantine", "/method", "/accessibilite",
+    "/rooms/divatte", "/rooms/brivet", "/rooms/loire/poster", "/quarantine", "/gateways", "/method",
+    "/accessibilite",
 ]  # fmt: skip
 
 

@@ -183,6 +183,7 @@ def test_the_api_describes_itself_with_nothing_from_elsewhere(reader):
         "/api/v1/readings",
         "/api/v1/rooms",
         "/api/v1/devices",
+        "/api/v1/gateways",
         "/api/v1/experiments",
         "/api/v1/experiments/{slug}/result",
         "/api/v1/experiments/{slug}/protocol.json",

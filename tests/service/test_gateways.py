@@ -333,3 +333,55 @@ def test_registry_of_gateways_on_either_database(either_registry, now):
         session.delete(gateways.known(session, "hall"))
     with either_registry.session() as session:
         assert gateways.of_token(session, token, now) is None
+
+
+# ------------------------------------------------------------------------------- the page and the API of them
+
+
+@pytest.fixture
+def week(registry):
+    """A gateway that is well, one at QoS 0 with refusals whose token ends soon, one only heard."""
+    at = datetime.now(UTC) - timedelta(minutes=1)
+    with registry.session() as session:
+        for name, days in (("annexe", 300), ("hall", 12), ("cave", 300)):
+            gateway = gateways.add(session, name, "-", at)
+            gateways.new_token(gateway, at, timedelta(days=days))
+        old = at - timedelta(days=3)
+        gateways.count(session, [("temoin/annexe/a", 1, at)] * 4, [])
+        gateways.count(session, [("temoin/hall/a", 0, old)] * 8, [("temoin/hall/a", old)] * 2)
+        gateways.count(session, [("application/7/device/1/event/up", 1, at)] * 5, [])
+
+
+@pytest.mark.usefixtures("week")
+def test_who_sends_how_much_and_how_well(reader):
+    answer = reader.get("/api/v1/gateways")
+    sources = {each["name"]: each for each in answer.json()}
+    assert list(sources) == ["annexe", "cave", "hall", "application"]
+    seen = {
+        name: (each["added"], each["silent"], sum(n for _, n in each["messages"]), each["unpromised"],
+               each["refused"], each["token"])
+        for name, each in sources.items()
+    }  # fmt: skip
+    assert seen == {
+        "annexe": (True, False, 4, 0.0, 0.0, "good"),
+        "cave": (True, True, 0, None, None, "good"),
+        "hall": (True, True, 8, 1.0, 0.25, "soon"),
+        "application": (False, False, 5, 0.0, 0.0, None),
+    }
+    assert [n for _, n in sources["hall"]["messages"]] == [0, 0, 0, 8, 0, 0, 0]
+    assert "temoin-gw" not in answer.text
+    assert "hash" not in answer.text
+
+
+@pytest.mark.usefixtures("week")
+def test_the_page_says_what_wants_attention(reader):
+    page = reader.get("/gateways?lang=en").text
+    rows = dict(re.findall(r'<span class="mono">([a-z-]+)</span>(.*?)</tr>', page, re.DOTALL))
+    assert "silent" not in rows["annexe"]
+    assert all(word in rows["hall"] for word in ("silent", "100%", "25%", "ends soon"))
+    assert "not declared" in rows["application"]
+    assert "never" in rows["cave"]
+
+
+def test_without_a_gateway_the_page_says_how_to_add_one(reader):
+    assert "temoin gateway add" in reader.get("/gateways").text

@@ -1,0 +1,94 @@
+"""Who sends messages and how well: gateways that were let in, and sources that only were heard."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Literal
+
+from service.registry import devices, gateways
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.orm import Session
+
+    from service.registry.tables import Gateway, GatewayDay
+
+DAYS = 7  # shown, today included
+SILENT = timedelta(hours=2)
+SOON = timedelta(days=30)  # before a token ends
+Token = Literal["good", "soon", "ended"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A gateway over the last DAYS days; `messages` by UTC day.
+
+    `unpromised` is the share (0–1) that came at QoS 0, where what is lost under way is lost; `refused` the
+    share that waits in quarantine, wholly or in part.
+    """
+
+    name: str
+    added: bool
+    last_message: datetime | None
+    silent: bool
+    messages: tuple[tuple[date, int], ...]
+    unpromised: float | None
+    refused: float | None
+    devices: int
+    token: Token | None
+    token_until: datetime | None
+
+
+def everything(session: Session, now: datetime) -> list[Source]:
+    """Every source, those that were let in first, by name."""
+    today = gateways.utc_day(now)
+    days = [today - timedelta(days=n) for n in reversed(range(DAYS))]
+    heard: dict[str, list[GatewayDay]] = defaultdict(list)
+    for each in gateways.days_since(session, days[0]):
+        heard[each.gateway].append(each)
+    last = {each.source: each.last_message for each in gateways.totals(session)}
+    behind: dict[str, int] = defaultdict(int)
+    for device in devices.everything(session):
+        behind[device.gateway] += 1
+    added = {each.name: each for each in gateways.everything(session)}
+    return [
+        _source(name, added.get(name), heard[name], days, last.get(name), behind[name], now)
+        for name in sorted(last.keys() | added.keys(), key=lambda name: (name not in added, name))
+    ]
+
+
+def _source(
+    name: str,
+    gateway: Gateway | None,
+    heard: Sequence[GatewayDay],
+    days: Sequence[date],
+    last: datetime | None,
+    behind: int,
+    now: datetime,
+) -> Source:
+    counts = {each.day: each.messages for each in heard}
+    total = sum(counts.values())
+    until = max((token.expires for token in gateway.tokens), default=None) if gateway else None
+    return Source(
+        name=name,
+        added=gateway is not None,
+        last_message=last,
+        silent=last is None or now - last > SILENT,
+        messages=tuple((day, counts.get(day, 0)) for day in days),
+        unpromised=sum(each.unpromised for each in heard) / total if total else None,
+        refused=sum(each.refused for each in heard) / total if total else None,
+        devices=behind,
+        token=_state(until, now),
+        token_until=until,
+    )
+
+
+def _state(until: datetime | None, now: datetime) -> Token | None:
+    if until is None:
+        return None
+    if until <= now:
+        return "ended"
+    return "soon" if until - now < SOON else "good"
