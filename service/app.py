@@ -67,7 +67,7 @@ def create_app(
     app = FastAPI(title="Témoin", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
     app.state.settings, app.state.registry, app.state.store = settings, registry, store
     app.state.intake = intake
-    app.state.monitoring = Monitoring(registry)
+    app.state.monitoring = Monitoring(settings, registry, intake)
     app.state.throttles = sign_in.throttles() | {"readings": api.readings.limits()}
     for router in PUBLIC:
         app.include_router(router)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hmac
+import shutil
 from datetime import UTC, datetime
 from ipaddress import ip_address
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
 
+from sensors.landing import MEGABYTE
 from service import ingest
 from service.registry import RegistryError
 
 router = APIRouter(include_in_schema=False)
 FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
+WELL = ("ok", "flowing", "none here")
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -25,18 +28,19 @@ def alive() -> dict[str, str]:
 
 @router.get("/readyz")
 def ready(request: Request) -> JSONResponse:
-    """200 when the registry answers with this version's schema; `ingest` says whether readings flow here.
+    """200 when all that is done here is being done; else 503, and which part is not well.
 
-    503 too while the landing takes nothing, since every request would soon find the same disk full.
+    `ingest` is `flowing`, `none here` (no receiver has ever run on this folder: somewhere else it does),
+    `stopped`, `troubled` or `full`. Why is on the command line (`temoin doctor`), not open to everybody.
     """
     try:
         request.app.state.registry.check()
+        registry = "ok"
     except RegistryError as error:
-        return JSONResponse({"status": "not ready", "registry": str(error).partition(":")[0]}, 503)
-    state = _ingest(request)
-    if state == "full":
-        return JSONResponse({"status": "not ready", "registry": "ok", "ingest": state}, 503)
-    return JSONResponse({"status": "ready", "registry": "ok", "ingest": state})
+        registry = str(error).partition(":")[0]
+    parts = {"registry": registry, "disk": _disk(request), "ingest": _ingest(request)}
+    well = all(how in WELL for how in parts.values())
+    return JSONResponse({"status": "ready" if well else "not ready", **parts}, 200 if well else 503)
 
 
 @router.get("/metrics")
@@ -49,15 +53,29 @@ def metrics(request: Request) -> Response:
     return Response(request.app.state.monitoring.text(), media_type=METRICS_TYPE)
 
 
-def _ingest(request: Request) -> str:
-    """Why it is troubled is in its log and on the command line, not open to everybody."""
+def _disk(request: Request) -> str:
+    """Below its spare part the landings take nothing: every request would soon find the same disk full."""
     settings = request.app.state.settings
-    receiver = ingest.receiver_status(settings)
+    try:
+        free = shutil.disk_usage(settings.data_dir).free
+    except OSError:
+        return "away"
+    return "ok" if free >= settings.disk_spare_mb * MEGABYTE else "low"
+
+
+def _ingest(request: Request) -> str:
+    settings = request.app.state.settings
+    posted = request.app.state.intake.progress
+    if posted is not None and posted.trouble is not None:
+        return "troubled"
+    receiver, now = ingest.receiver_status(settings), datetime.now(UTC)
     if receiver is None:
         return "none here"
     if receiver.full:
         return "full"
-    return "troubled" if ingest.troubles(settings, datetime.now(UTC)) else "flowing"
+    if now - datetime.fromisoformat(receiver.at) > ingest.SILENT:
+        return "stopped"
+    return "troubled" if ingest.troubles(settings, now) else "flowing"
 
 
 def _from_here(request: Request) -> bool:

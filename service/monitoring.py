@@ -1,13 +1,23 @@
-"""What an operator's Prometheus reads: requests as they pass, and the river's levels when asked."""
+"""What an operator's Prometheus reads: requests as they pass, and the river's levels when asked.
+
+What the registry knows is the whole installation's; what is under `landing` is this folder's. Every name
+ends in its unit.
+"""
 
 from __future__ import annotations
 
+import shutil
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from sqlalchemy import func, select
 
+from sensors.reading import LandingError
+from service import ingest, intake, river
+from service.registry import gateways
 from service.registry.tables import Device, QuarantineEntry, StaleDay
 
 if TYPE_CHECKING:
@@ -15,7 +25,10 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric
 
+    from sensors.landing import Landing
+    from service.intake import Intake
     from service.registry import Registry
+    from service.settings import Settings
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 10)  # seconds
@@ -24,9 +37,11 @@ BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 10)  # seconds
 class Monitoring:
     """The metrics of one app."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, settings: Settings, registry: Registry, intake: Intake) -> None:
         self._metrics = CollectorRegistry()
         self._metrics.register(Levels(registry))
+        self._metrics.register(Sources(registry))
+        self._metrics.register(River(settings, intake))
         self._requests = Counter(
             "temoin_http_requests", "Requests", ["method", "route", "status"], registry=self._metrics
         )
@@ -78,3 +93,116 @@ class Levels:
             yield GaugeMetricFamily(
                 "temoin_last_reading_timestamp_seconds", "When a device was last heard", heard.timestamp()
             )
+
+
+class Sources:
+    """What came from each gateway since it is counted, and until when its token is good."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing beforehand, as for Levels."""
+        return []
+
+    def collect(self) -> Iterable[Metric]:
+        """Counters and ages, by gateway."""
+        received = _counter("temoin_received_messages", "Messages moved on, by gateway", "gateway")
+        unpromised = _counter("temoin_unpromised_messages", "Of them at QoS 0", "gateway")
+        refused = _counter("temoin_refused_messages", "Of them refused, wholly or in part", "gateway")
+        age = _gauge("temoin_last_message_age_seconds", "Since a gateway was last heard", "gateway")
+        ends = _gauge("temoin_token_ends_timestamp_seconds", "When its last HTTP token ends", "gateway")
+        quarantined = _counter("temoin_quarantined_messages", "Ever put in quarantine, by reason", "code")
+        now = datetime.now(UTC)
+        with self._registry.session() as session:
+            for total in gateways.totals(session):
+                received.add_metric([total.source], total.messages)
+                unpromised.add_metric([total.source], total.unpromised)
+                refused.add_metric([total.source], total.refused)
+                age.add_metric([total.source], max(0.0, (now - total.last_message).total_seconds()))
+            for gateway in gateways.everything(session):
+                if gateway.tokens:
+                    ends.add_metric([gateway.name], gateway.tokens[-1].expires.timestamp())
+            by_code = select(QuarantineEntry.code, func.count()).group_by(QuarantineEntry.code)
+            for code, count in session.execute(by_code):
+                quarantined.add_metric([code], count)
+        return (received, unpromised, refused, age, ends, quarantined)
+
+
+class River:
+    """How far messages have come on this machine: landed, moved, waiting, and the disk they wait on."""
+
+    def __init__(self, settings: Settings, intake: Intake) -> None:
+        self._settings, self._intake = settings, intake
+        self._landing: Landing | None = None
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing beforehand, as for Levels."""
+        return []
+
+    def collect(self) -> Iterable[Metric]:
+        """Levels of each landing there is, what receiver and mover say of themselves, the disk."""
+        with suppress(OSError):
+            free = shutil.disk_usage(self._settings.data_dir).free
+            yield GaugeMetricFamily("temoin_disk_free_bytes", "Left on the disk of the landings", free)
+        yield from self._levels()
+        yield from self._said()
+
+    def _levels(self) -> Iterable[Metric]:
+        landed = _counter("temoin_landed_messages", "Messages ever kept on disk", "landing")
+        moved = _counter("temoin_moved_messages", "Of them moved to the store or quarantine", "landing")
+        queue = _gauge("temoin_queue_messages", "Messages that wait to be moved", "landing")
+        lag = _gauge("temoin_lag_seconds", "Age of the oldest message that waits; 0 without one", "landing")
+        size = _gauge("temoin_landing_bytes", "Room that messages take up on disk", "landing")
+        for name, landing in self._landings():
+            with suppress(LandingError):  # a full disk, which the other metrics tell
+                waiting, position = landing.backlog, landing.position
+                oldest = landing.after(position, 1) if waiting else []
+                late = (datetime.now(UTC) - oldest[0][1].received_at).total_seconds() if oldest else 0.0
+                landed.add_metric([name], position + waiting)
+                moved.add_metric([name], position)
+                queue.add_metric([name], waiting)
+                lag.add_metric([name], max(0.0, late))
+                size.add_metric([name], landing.size)
+        return (landed, moved, queue, lag, size)
+
+    def _landings(self) -> Iterable[tuple[str, Landing]]:
+        """Those that are there: none is made for somebody who only looks."""
+        folder = self._settings.data_dir / "landing"
+        with suppress(LandingError):
+            if (folder / f"{ingest.LANDING}.db").exists():
+                self._landing = self._landing or river.open_landing(self._settings, ingest.LANDING)
+                yield ingest.LANDING, self._landing
+        with suppress(LandingError):
+            if (folder / f"{intake.LANDING}.db").exists():
+                yield intake.LANDING, self._intake.landing()
+
+    def _said(self) -> Iterable[Metric]:
+        receiver, mover = ingest.receiver_status(self._settings), ingest.mover_status(self._settings)
+        stored = _counter("temoin_stored_readings", "Readings stored since their mover started", "landing")
+        silence = _gauge("temoin_silence_seconds", "Since receiver and mover last said how they do", "part")
+        now = datetime.now(UTC)
+        if mover is not None:
+            stored.add_metric([ingest.LANDING], mover.readings)
+            silence.add_metric(["mover"], (now - datetime.fromisoformat(mover.at)).total_seconds())
+        if receiver is not None:
+            silence.add_metric(["receiver"], (now - datetime.fromisoformat(receiver.at)).total_seconds())
+            connected = GaugeMetricFamily(
+                "temoin_broker_connected", "1 while the receiver is", receiver.connected
+            )
+            lost = CounterMetricFamily(
+                "temoin_broker_sessions_lost", "Times the broker had forgotten us", receiver.sessions_lost
+            )
+            yield from (connected, lost)
+        progress = self._intake.progress
+        if progress is not None:
+            stored.add_metric([intake.LANDING], progress.readings)
+        yield from (stored, silence)
+
+
+def _counter(name: str, help_: str, label: str) -> CounterMetricFamily:
+    return CounterMetricFamily(name, help_, labels=[label])
+
+
+def _gauge(name: str, help_: str, label: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, help_, labels=[label])

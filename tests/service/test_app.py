@@ -3,7 +3,7 @@
 import json
 import re
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from fastapi import HTTPException, Request
@@ -11,10 +11,12 @@ from fastapi.routing import iter_route_contexts
 from fastapi.testclient import TestClient
 from sqlalchemy.exc import OperationalError
 
-from sensors.reading import StoreError
+from sensors.reading import Message, StoreError
 from sensors.receive import ReceiverStatus
+from service import river
 from service.app import create_app
 from service.auth import ROLES, Person, needs
+from service.ingest import MoverStatus
 from service.settings import Settings
 
 PUBLIC = {
@@ -170,20 +172,56 @@ def test_a_request_too_large_is_refused_whether_it_says_so_or_not(reader, said):
 # ------------------------------------------------------------------------------------------------- watching
 
 
+WELL = {"status": "ready", "registry": "ok", "disk": "ok", "ingest": "none here"}
+
+
 def test_the_service_is_ready_once_the_registry_is(stranger):
     assert stranger.get("/healthz").json() == {"status": "alive"}
-    assert stranger.get("/readyz").json() == {"status": "ready", "registry": "ok", "ingest": "none here"}
+    assert stranger.get("/readyz").json() == WELL
 
 
-def test_a_landing_that_takes_nothing_is_not_ready(stranger, settings):
-    status = ReceiverStatus(at=datetime.now(UTC).isoformat(), full=True, trouble="the disk is full")
-    file = settings.data_dir / "landing" / "mqtt.receiver.json"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(asdict(status)))
+@pytest.fixture
+def ingest_says(settings):
+    """Have receiver and mover of this folder say how they do, so many seconds ago."""
+
+    def say(ago=0, mover=None, **receiver):
+        at = (datetime.now(UTC) - timedelta(seconds=ago)).isoformat()
+        folder = settings.data_dir / "landing"
+        folder.mkdir(parents=True, exist_ok=True)
+        status = ReceiverStatus(at=at, connected=True, landed=7, last_message=at)
+        moving = MoverStatus(at, moved=5, readings=9, refused=1, backlog=2, trouble=None, since=None)
+        (folder / "mqtt.receiver.json").write_text(json.dumps(asdict(replace(status, **receiver))))
+        (folder / "mqtt.mover.json").write_text(json.dumps(asdict(replace(moving, **(mover or {})))))
+
+    return say
+
+
+@pytest.mark.parametrize(
+    ("says", "code", "ingest"),
+    [
+        ({}, 200, "flowing"),
+        ({"full": True, "trouble": "the disk is full"}, 503, "full"),
+        ({"ago": 60}, 503, "stopped"),
+        ({"connected": False}, 503, "troubled"),
+        (
+            {"mover": {"trouble": "the store does not answer", "since": "2026-03-02T09:00:00"}},
+            503,
+            "troubled",
+        ),
+    ],
+)
+def test_readiness_is_honest_about_ingest_and_says_no_reason(stranger, ingest_says, says, code, ingest):
+    ingest_says(**says)
     answer = stranger.get("/readyz")
-    assert (answer.status_code, answer.json()["ingest"]) == (503, "full")
-    file.write_text(json.dumps(asdict(replace(status, full=False))))
-    assert stranger.get("/readyz").status_code == 200
+    assert (answer.status_code, answer.json()["ingest"]) == (code, ingest)
+    assert (answer.json()["status"] == "ready") == (code == 200)
+    assert "store" not in answer.text
+
+
+def test_a_disk_without_its_spare_part_is_not_ready(registry, tmp_path):
+    app = create_app(Settings(data_dir=tmp_path / "data", disk_spare_mb=10**9), registry)
+    answer = TestClient(app).get("/readyz")
+    assert (answer.status_code, answer.json()["disk"]) == (503, "low")
 
 
 def test_an_older_schema_is_not_ready(stranger, registry):
@@ -204,6 +242,54 @@ def test_metrics_are_for_this_machine(app):
     assert 'temoin_http_requests_total{method="GET",route="/healthz",status="200"} 1.0' in text
     assert "temoin_stale_days 0.0" in text
     assert from_address(app, "10.0.0.7").get("/metrics").status_code == 403
+
+
+def levels(app):
+    """Every sample of /metrics, by name and labels."""
+    lines = from_address(app, "127.0.0.1").get("/metrics").text.splitlines()
+    return {
+        name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")
+    }
+
+
+def test_metrics_tell_how_far_messages_have_come(app, registry, settings, ingest_says):
+    ingest_says()
+    at = datetime.now(UTC) - timedelta(seconds=90)
+    landing = river.open_landing(settings, "mqtt")
+    landing.append([Message(f"temoin/hall/{n}", b"no JSON", at, qos=n % 2) for n in range(4)])
+    before = levels(app)
+    assert before['temoin_landed_messages_total{landing="mqtt"}'] == 4
+    assert before['temoin_queue_messages{landing="mqtt"}'] == 4
+    assert 90 <= before['temoin_lag_seconds{landing="mqtt"}'] < 150
+    assert before["temoin_disk_free_bytes"] > 0
+    river.mover(settings, registry, app.state.store, landing).step()
+    landing.close()
+    after = levels(app)
+    assert after['temoin_moved_messages_total{landing="mqtt"}'] == 4
+    assert after['temoin_queue_messages{landing="mqtt"}'] == after['temoin_lag_seconds{landing="mqtt"}'] == 0
+    assert after['temoin_received_messages_total{gateway="hall"}'] == 4
+    assert after['temoin_unpromised_messages_total{gateway="hall"}'] == 2
+    assert after['temoin_refused_messages_total{gateway="hall"}'] == 4
+    assert 90 <= after['temoin_last_message_age_seconds{gateway="hall"}'] < 150
+    assert after['temoin_quarantined_messages_total{code="broken_json"}'] == 4
+    assert after['temoin_stored_readings_total{landing="mqtt"}'] == 9
+    assert after["temoin_broker_connected"] == 1
+    assert after['temoin_silence_seconds{part="receiver"}'] < 60
+
+
+def test_every_metric_names_its_unit(app, ingest_says):
+    ingest_says()
+    units = ("_seconds", "_bytes", "_messages", "_readings", "_requests", "_devices", "_days", "_waiting",
+             "_connected", "_sessions_lost")  # fmt: skip
+    lines = from_address(app, "127.0.0.1").get("/metrics").text.splitlines()
+    names = {line.split()[2] for line in lines if line.startswith("# TYPE")}
+    plain = {name.removesuffix("_total").removesuffix("_created") for name in names}
+    assert [name for name in sorted(plain) if not name.endswith(units)] == []
+
+
+def test_looking_at_metrics_makes_no_landing(app, settings):
+    levels(app)
+    assert not (settings.data_dir / "landing").exists()
 
 
 def test_metrics_behind_a_proxy_on_this_machine_are_not_for_everybody(app):
