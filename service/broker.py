@@ -10,10 +10,11 @@ import base64
 import hashlib
 import os
 import secrets
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
     from service.settings import Settings
@@ -22,7 +23,7 @@ ITERATIONS = 1000  # Mosquitto hashes in its only thread; our passwords are 192 
 SALT = 12  # bytes
 KEY = 64
 READ_BY_ALL = 0o004
-RECEIVER = "user temoin\ntopic read #\n"  # reads everything, writes nothing
+RECEIVER = "temoin"  # the user Témoin signs in as where the settings name none
 
 
 def new_password() -> str:
@@ -50,36 +51,52 @@ def access_file(settings: Settings) -> Path:
 def write_access(settings: Settings, hashes: Mapping[str, str], gone: Collection[str] = ()) -> None:
     """Let these gateways (name → hash) in, each below its own root, and those `gone` no longer.
 
-    Témoin's own user is let in too where the settings have its password and the file does not name it.
-    Raises OSError when a file cannot be read or written.
+    Témoin's own user is let in too, to read and not to write, where the settings have its password and the
+    file does not name it. Raises OSError when a file cannot be read or written: then both are as they were.
     """
-    passwords = _lines(password_file(settings))
-    rights = _lines(access_file(settings)) or RECEIVER.splitlines()
-    receiver = settings.mqtt_password
-    if settings.mqtt_user and receiver and not any(_names(line, settings.mqtt_user) for line in passwords):
-        passwords.append(f"{settings.mqtt_user}:{hashed(receiver.get_secret_value())}")
+    passwords, rights = _lines(password_file(settings)), _lines(access_file(settings))
+    receiver, password = settings.mqtt_user or RECEIVER, settings.mqtt_password
+    new = not rights
+    if settings.mqtt_user and password and not any(_names(line, receiver) for line in passwords):
+        passwords.append(f"{receiver}:{hashed(password.get_secret_value())}")
+        new = True
+    if new and not any(_section(line) == receiver for line in rights):
+        rights += [f"user {receiver}", "topic read #"]
     names = {*hashes, *gone}
     passwords = [line for line in passwords if not any(_names(line, name) for name in names)]
     passwords += [f"{name}:{hashed_one}" for name, hashed_one in hashes.items()]
     rights = _without_sections(rights, names)
     for name in hashes:
         rights += [f"user {name}", f"topic write temoin/{name}/#"]
-    _replace(password_file(settings), passwords, 0o640)
-    _replace(access_file(settings), rights, 0o644)
+    with (
+        _draft(password_file(settings), passwords, 0o640) as new_passwords,
+        _draft(access_file(settings), rights, 0o644) as new_rights,
+    ):
+        new_passwords.replace(password_file(settings).resolve())
+        new_rights.replace(access_file(settings).resolve())
 
 
 def _names(line: str, user: str) -> bool:
     return line.startswith(f"{user}:")
 
 
+def _section(line: str) -> str | None:
+    """Whose rights begin with this line of an access list."""
+    word, _, name = line.strip().partition(" ")
+    return name.strip() if word == "user" else None
+
+
 def _without_sections(lines: list[str], users: Collection[str]) -> list[str]:
-    """An access list without what it says of these users: from `user NAME` to the next user or pattern."""
+    """An access list without the rights of these users: from `user NAME` to the next user.
+
+    A pattern in between is everybody's and stays; Mosquitto gives what follows it to the same user.
+    """
     kept, skipping = [], False
     for line in lines:
-        word, _, name = line.strip().partition(" ")
-        if word in ("user", "pattern"):
-            skipping = word == "user" and name.strip() in users
-        if not skipping:
+        owner = _section(line)
+        if owner is not None:
+            skipping = owner in users
+        if not skipping or line.strip().startswith(("pattern", "#")):
             kept.append(line)
     return kept
 
@@ -88,8 +105,10 @@ def _lines(path: Path) -> list[str]:
     return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
 
 
-def _replace(path: Path, lines: list[str], mode: int) -> None:
-    """The file anew, durably; owner and rights of an older one stay."""
+@contextmanager
+def _draft(path: Path, lines: list[str], mode: int) -> Iterator[Path]:
+    """The file anew, on disk beside the older one whose owner and rights it has; gone unless it was moved."""
+    path = path.resolve()  # a link stays one
     path.parent.mkdir(parents=True, exist_ok=True)
     before = path.stat() if path.exists() else None
     draft = path.with_name(f".{path.name}.{os.getpid()}")
@@ -102,7 +121,7 @@ def _replace(path: Path, lines: list[str], mode: int) -> None:
                 _keep_owner(descriptor, before)
             os.fchmod(descriptor, mode if before is None else before.st_mode & 0o777)
             os.fsync(descriptor)
-        draft.replace(path)
+        yield draft
     finally:
         draft.unlink(missing_ok=True)
 

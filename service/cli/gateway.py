@@ -43,7 +43,7 @@ def add(name: Name, days: Days = 365) -> None:
 
     settings, now, password = settings_or_end(), datetime.now(UTC), broker.new_password()
     with _gateways(settings) as session:
-        gateway = gateways.add(session, name, broker.hashed(password), now)
+        gateway = gateways.add(session, name, broker.hashed(password), now, settings.mqtt_user)
         token = gateways.new_token(gateway, now, timedelta(days=days))
         _write(settings, session)
     typer.echo(f"{name} may send.")

@@ -32,13 +32,16 @@ class GatewayError(Exception):
     """Something about a gateway that cannot be done; the sentence says why."""
 
 
-def add(session: Session, name: str, broker_hash: str, now: datetime) -> Gateway:
-    """A new gateway, without a token; raises GatewayError for a name that is taken or cannot be one."""
+def add(session: Session, name: str, broker_hash: str, now: datetime, receiver: str | None = None) -> Gateway:
+    """A new gateway, without a token; `receiver` is the name Témoin itself signs in by at the broker.
+
+    Raises GatewayError for a name that is taken or cannot be one.
+    """
     if not NAME.fullmatch(name):
         raise GatewayError(
             f"« {name} » cannot be a gateway's name: 1 to 40 lower-case letters, digits and hyphens."
         )
-    if name == OURS:
+    if name in (OURS, receiver):
         raise GatewayError(f"« {name} » is how Témoin itself signs in at the broker: choose another name.")
     if session.get(Gateway, name) is not None:
         raise GatewayError(f"{name} is there already: `temoin gateway rotate {name}` gives it new secrets.")

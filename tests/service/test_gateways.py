@@ -141,6 +141,54 @@ def test_files_that_cannot_be_written_change_nothing(temoin, registry, monkeypat
         assert gateways.everything(session) == []
 
 
+def test_a_rotation_whose_access_list_cannot_be_written_leaves_the_password_as_it_was(
+    temoin, settings, monkeypatch, tmp_path
+):
+    temoin("gateway", "add", "hall")
+    folder = settings.data_dir / "broker"
+    before = (folder / "passwd").read_text()
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("TEMOIN_BROKER_ACL", str(tmp_path / "file" / "acl"))
+    assert temoin("gateway", "rotate", "hall", "--password")[0] == 1
+    assert (folder / "passwd").read_text() == before
+    assert sorted(path.name for path in folder.iterdir()) == ["acl", "passwd"]
+
+
+def test_the_rights_of_who_is_removed_go_to_nobody_else(tmp_path):
+    """Mosquitto gives the lines after a pattern to the same user as those before it."""
+    rights = tmp_path / "acl"
+    rights.write_text(
+        "user bms\ntopic bms/#\n\nuser hall\ntopic read a\npattern read b/%u\ntopic c\n\n"
+        "# the lift's\nuser lift\ntopic lift/#\n"
+    )
+    settings = Settings(data_dir=tmp_path, broker_passwords=tmp_path / "passwd", broker_acl=rights)
+    access.write_access(settings, {}, gone=["hall"])
+    assert rights.read_text() == (
+        "user bms\ntopic bms/#\n\npattern read b/%u\n# the lift's\nuser lift\ntopic lift/#\n"
+    )
+
+
+def test_files_that_are_links_stay_links(tmp_path):
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "passwd").write_text("bms:its\n")
+    (tmp_path / "passwd").symlink_to("etc/passwd")
+    settings = Settings(data_dir=tmp_path, broker_passwords=tmp_path / "passwd", broker_acl=tmp_path / "acl")
+    access.write_access(settings, {"hall": "its"})
+    assert (tmp_path / "passwd").is_symlink()
+    assert (tmp_path / "etc" / "passwd").read_text() == "bms:its\nhall:its\n"
+
+
+def test_a_receiver_of_another_name_reads_and_no_gateway_takes_its_name(temoin, settings, monkeypatch):
+    monkeypatch.setenv("TEMOIN_MQTT_USER", "ingest")
+    temoin("gateway", "add", "hall")
+    files = [settings.data_dir / "broker" / name for name in ("passwd", "acl")]
+    before = [file.read_text() for file in files]
+    assert before[0].startswith("ingest:")
+    assert before[1] == "user ingest\ntopic read #\nuser hall\ntopic write temoin/hall/#\n"
+    assert temoin("gateway", "add", "ingest")[0] == 2
+    assert [file.read_text() for file in files] == before
+
+
 def test_lost_files_are_written_again(temoin, settings):
     temoin("gateway", "add", "hall")
     folder = settings.data_dir / "broker"
