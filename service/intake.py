@@ -140,7 +140,7 @@ def _items(gateway: str, body: bytes) -> Iterator[tuple[str | None, bytes]]:
 
 def _batch(text: str) -> list[tuple[object, str]] | None:
     """Each item and its text as it came; None for what is not ours, or not a batch of ours."""
-    decoder = json.JSONDecoder()
+    decoder = json.JSONDecoder(parse_int=float)  # digits without end are one item's fault, not the batch's
     position = _after_blank(text, 0)
     if text[position : position + 1] != "[":
         document, _ = decoder.raw_decode(text, position)
@@ -149,15 +149,14 @@ def _batch(text: str) -> list[tuple[object, str]] | None:
     position = _after_blank(text, position + 1)
     while text[position : position + 1] != "]":
         document, end = decoder.raw_decode(text, position)
-        if not found and not _is_ours(document):
-            return None
         found.append((document, text[position:end]))
         position = _after_blank(text, end)
         if text[position : position + 1] == ",":
             position = _after_blank(text, position + 1)
         elif text[position : position + 1] != "]":
             return None
-    return found if found and not text[position + 1 :].strip(BLANK) else None
+    ours = any(_is_ours(document) for document, _ in found)
+    return found if ours and not text[position + 1 :].strip(BLANK) else None
 
 
 def _after_blank(text: str, position: int) -> int:

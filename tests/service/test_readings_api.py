@@ -149,6 +149,18 @@ def test_nothing_that_can_be_read_is_said_and_waits_in_quarantine(post, registry
         assert [entry.landing.partition("-")[0] for entry in quarantine.recent(session)] == ["http"]
 
 
+@pytest.mark.parametrize(
+    "bad",
+    ['{"device": "loire", "co2 ": 612}', "12", '{"device": "loire", "readings": {"co2": %s}}' % ("9" * 5000)],
+)
+def test_a_bad_item_costs_itself_only_wherever_it_stands(post, moved, bad):
+    good = [json.dumps(item(device)) for device in ("seine", "cher")]
+    answer = post(f"[{bad},{','.join(good)}]".encode())
+    assert answer.status_code == 202
+    assert [each["item"] for each in answer.json()["refused"]] == [0]
+    assert moved() == [("hall/cher", "co2", 612.0), ("hall/seine", "co2", 612.0)]
+
+
 def test_a_body_in_another_known_format_names_its_device_itself(post, moved):
     body = [{"bn": "loire", "bt": AT.timestamp(), "n": "temperature", "u": "Cel", "v": 21.4}]
     assert post(body).json()["readings"] == 1
