@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import floor, log10
 from typing import TYPE_CHECKING, Any, Literal
 
 from dashboards.language import LOCALES, N_, Language, Locale, language, plain, rich
@@ -283,9 +284,11 @@ def outcome_words(outcome: str, unit: str = "") -> OutcomeWords:
 class Spoken:
     """The words of one outcome in one language."""
 
-    def __init__(self, say: Language, outcome: str, unit: str = "") -> None:
+    def __init__(self, say: Language, outcome: str, unit: str = "", width: float | None = None) -> None:
         self.say = say
         self.words = outcome_words(outcome, unit)
+        if outcome not in OUTCOMES and width:  # what nobody described may be of any size
+            self.words = replace(self.words, decimals=max(0, 1 - floor(log10(width))))
         self.label = say(self.words.label)
         self.axis = say(self.words.axis)
         self.unit = say(self.words.unit) if self.words.unit else ""
@@ -307,6 +310,10 @@ class Spoken:
 
     def headline(self, estimate: Estimate) -> str:
         """One sentence on the effect, with its interval, its stop included."""
+        sentence = self._headline(estimate)
+        return _of_one_room(sentence, self.say) if estimate.n_treated == 1 else sentence
+
+    def _headline(self, estimate: Estimate) -> str:
         effect, low, high = estimate.effect, estimate.ci_low, estimate.ci_high
         if effect is None:
             return self.say("**L’effet n’a pas pu être estimé.**")
@@ -344,6 +351,42 @@ class Spoken:
         if low is None or high is None:
             return "–"
         return self.say("{low} à {high}", low=self.effect(low), high=self.effect(high))
+
+
+def _width(estimate: Estimate) -> float:
+    """The interval's, of which two digits are worth saying; the effect's size without one."""
+    low, high = estimate.ci_low, estimate.ci_high
+    return abs(estimate.effect or 0.0) if low is None or high is None else high - low
+
+
+# sentences speak of several rooms; verbs first, so that what is left is the plain plural
+_ONE_ROOM = {
+    "fr": (
+        ("salles réaménagées sont occupées", "salle réaménagée est occupée"),
+        ("salles réaménagées sont plus ou moins occupées", "salle réaménagée est plus ou moins occupée"),
+        ("salles réaménagées accueillent", "salle réaménagée accueille"),
+        ("salles réaménagées conviennent", "salle réaménagée convient"),
+        ("salles réaménagées", "salle réaménagée"),
+        ("Les salle ", "La salle "),
+        ("les salle ", "la salle "),
+        ("des salle ", "de la salle "),
+    ),
+    "en": (
+        ("refitted rooms are", "refitted room is"),
+        ("refitted rooms’", "refitted room’s"),
+        ("whether the refitted rooms host", "whether the refitted room hosts"),
+        ("whether the refitted rooms work", "whether the refitted room works"),
+        ("refitted rooms host", "refitted room hosts"),
+        ("refitted rooms work", "refitted room works"),
+        ("refitted rooms", "refitted room"),
+    ),
+}
+
+
+def _of_one_room(sentence: str, say: Language) -> str:
+    for several, one in _ONE_ROOM["fr" if say.french else "en"]:
+        sentence = sentence.replace(several, one)
+    return sentence
 
 
 def _of_hundred(effect: float, say: Language) -> str:
@@ -436,7 +479,8 @@ def reason(
 ) -> str:
     """One sentence for a reason, plain; `outcome` gives its sizes their unit, `names` its rooms theirs."""
     say = language(locale)
-    sizes = Spoken(say, str(given.numbers.get("outcome", outcome or "")))
+    told = [abs(value) for key, value in given.numbers.items() if key in _SIZES and value]
+    sizes = Spoken(say, str(given.numbers.get("outcome", outcome or "")), width=min(told, default=None))
     values = {key: _number(key, value, say, sizes, names or {}) for key, value in given.numbers.items()}
     if given.code == "few_rooms":
         values["chance"] = chance(given.numbers["p_floor"], say)
@@ -471,7 +515,10 @@ def _added(given: Reason, say: Language) -> str:
 
 def chance(p: float, say: Language) -> str:
     """A probability as people say it: `1 fois sur 3`."""
-    return say("1 fois sur {times}", times=max(1, round(1 / p))) if p > 0 else say("presque jamais")
+    if p <= 0:
+        return say("presque jamais")
+    times = round(1 / p)
+    return say("1 fois sur {times}", times=times) if times > 1 else say("chaque fois")
 
 
 def rooms_phrase(n: int, say: Language, *, treated: bool) -> str:
@@ -495,7 +542,7 @@ def told(result: Result, say: Language) -> list[str]:
     if result.primary is None or holds(result, "locked", "not_started"):
         return [_locked(result, say)]
     measure, estimate = result.primary.measure, result.primary.estimate
-    spoken = Spoken(say, measure.outcome, measure.unit)
+    spoken = Spoken(say, measure.outcome, measure.unit, _width(estimate))
     first = spoken.headline(estimate)
     rest = [text for text in (_worth(result, spoken), _crossed(result, say)) if text]
     if result.verdict == "cannot_conclude" or holds(result, "guardrail_crossed"):
@@ -553,7 +600,7 @@ def _crossed(result: Result, say: Language) -> str:
     crossed = [item for item in result.guardrails if item.state == "crossed"]
     if not crossed:
         return ""
-    spoken = Spoken(say, crossed[0].measure.outcome, crossed[0].measure.unit)
+    spoken = Spoken(say, crossed[0].measure.outcome, crossed[0].measure.unit, _width(crossed[0].estimate))
     return say(
         "Mais **« {label} » dépasse sa limite** : {effect} {unit} ({range}), pour {margin} au plus.",
         label=spoken.label,
@@ -590,7 +637,7 @@ def judged(result: Result, say: Language) -> str:
 
 
 def _beside(item: MeasureResult, say: Language) -> str:
-    spoken = Spoken(say, item.measure.outcome, item.measure.unit)
+    spoken = Spoken(say, item.measure.outcome, item.measure.unit, _width(item.estimate))
     return say(
         "Ce que disent les capteurs : « {label} » {effect} {unit} ({range}).",
         label=spoken.label,
@@ -758,7 +805,7 @@ def checks(result: Result, say: Language) -> tuple[Check, ...]:
 
 def _effect_check(item: MeasureResult, say: Language) -> Check:
     estimate, measure = item.estimate, item.measure
-    spoken = Spoken(say, measure.outcome, measure.unit)
+    spoken = Spoken(say, measure.outcome, measure.unit, _width(estimate))
     label = say("Un effet utile et établi")
     if estimate.effect is None:
         return Check("unsure", label, say("non estimé"))

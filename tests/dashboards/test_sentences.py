@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import pytest
-from states import experiments
+from states import GOOD, experiments
 
 from dashboards import render, words
 from dashboards.language import language
@@ -70,3 +73,36 @@ def test_an_address_of_a_static_file_holds_its_contents_hash() -> None:
     assert all(len(url.split(".")[-2]) == 8 for url in urls)
     css = sum(len(asset.content) for asset in render.assets().values() if asset.url.endswith(".css"))
     assert css <= 25_000
+
+
+def estimate_between(low: float, high: float, n_treated: int):
+    return replace(GOOD, effect=(low + high) / 2, ci_low=low, ci_high=high, n_treated=n_treated)
+
+
+@pytest.mark.parametrize("locale", ["fr", "en"])
+@pytest.mark.parametrize("outcome", [*words.OUTCOMES, "unheard_of"])
+def test_one_refitted_room_is_spoken_of_as_one(locale, outcome):
+    say = words.language(locale)
+    several = {
+        "fr": "salles réaménagées|les salle |salle réaménagée (?:sont|accueillent|conviennent)",
+        "en": r"refitted rooms|refitted room (?:are|host|work)\b",
+    }[locale]
+    for low, high in ((2.0, 5.0), (-5.0, -2.0), (-2.0, 5.0)):
+        one = estimate_between(low, high, n_treated=1)
+        assert not re.search(several, words.Spoken(say, outcome, "", one).headline(one)), (low, high)
+        two = estimate_between(low, high, n_treated=2)
+        if "refitted" in (told := words.Spoken(say, outcome, "", two).headline(two)):
+            assert "refitted rooms" in told
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"), [(4e-9, "0,0000000012"), (0.04, "0,012"), (4, "1,2"), (400, "120"), (4e9, "1")]
+)
+def test_an_outcome_nobody_described_has_the_digits_its_interval_bears(width, shown):
+    spoken = words.Spoken(words.language("fr"), "unheard_of", "", width)
+    assert spoken.value(0.3 * width).startswith(shown)
+
+
+def test_what_chance_always_does_is_not_one_time_in_one():
+    assert words.chance(1.0, words.language("en")) == "every time"
+    assert words.chance(1 / 3, words.language("en")) == "1 time in 3"
