@@ -7,7 +7,7 @@ from datetime import UTC
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from sensors.fields import MOST_FIELDS, Found, Quantity, quantities
+from sensors.fields import MOST_FIELDS, Quantity, quantities
 from sensors.instant import instant, never_set, whole_milliseconds
 from sensors.reading import PayloadRejected, Reading
 from sensors.wording import TWICE, UnreadableError, in_one_line, misfit, shown
@@ -188,9 +188,12 @@ class Draft:
 
     def take(self, fields: Mapping[str, object], known: Collection[str] = ()) -> int:
         """Add the quantities that names in `fields` tell, but `known` metrics; how many names told one."""
-        found = self.look(fields, known)
-        self.add(found.quantities)
-        return found.told
+        found, told, looked_at = quantities(fields, self.refuse, known, self._fields_left)
+        self._fields_left -= looked_at
+        if self._fields_left < 0:
+            raise PayloadRejected(f"too_many: more than {MOST_FIELDS} fields in one payload")
+        self.add(found)
+        return told
 
     def take_bare(self, name: str) -> int:
         """Take a payload that is one bare value, of the quantity that `name` tells."""
@@ -199,14 +202,6 @@ class Draft:
             self.refuse("binary", "the payload is no text")
             return 0
         return self.take({name: text.strip('"')})
-
-    def look(self, fields: Mapping[str, object], known: Collection[str] = ()) -> Found:
-        """The quantities that names in `fields` tell, none added yet."""
-        found = quantities(fields, self.refuse, known, self._fields_left)
-        self._fields_left -= found.looked_at
-        if self._fields_left < 0:
-            raise PayloadRejected(f"too_many: more than {MOST_FIELDS} fields in one payload")
-        return found
 
     def add(self, found: Iterable[Quantity]) -> None:
         """Add quantities as readings of the origin last told."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from sensors.fields import Quantity
 from sensors.labelled import as_field, time_of
 from sensors.metrics import METRICS
 from sensors.wording import misfit
@@ -73,9 +74,10 @@ def _signal(draft: Draft, heard: object) -> None:
         if (type(rssi) is int or type(rssi) is float) and (best is None or rssi > best):
             best, snr = rssi, each.get("snr", each.get("loRaSNR"))
     if best is not None and _RSSI.low <= best <= _RSSI.high:
-        draft.put(_RSSI, best, "rssi")
+        found = [Quantity(_RSSI, float(best), "rssi", 0)]
         if (type(snr) is int or type(snr) is float) and _SNR.low <= snr <= _SNR.high:
-            draft.put(_SNR, snr, "snr")
+            found.append(Quantity(_SNR, float(snr), "snr", 0))
+        draft.add(found)
 
 
 def _labelled(draft: Draft, uplink: Uplink) -> int:

@@ -52,6 +52,8 @@ _LONGEST = 40  # characters; longer texts are neither numbers nor words for yes 
 _LEVELS_OF_PRESENCE = (2, 255)  # Elsys says 2 for "occupied", Tektelic all ones
 HOTTEST = 50  # °C of a room; above that a temperature without a unit may be one in °F
 _HALF = 0.5
+_VOLTAGE = METRICS["battery_voltage"]
+_MILLIVOLTS_FROM, _MILLIVOLTS_TO = 500, 60_000
 _CELL_LOW, _CELL_HIGH = 1.5, 4.3  # volts of the cell in a room sensor
 
 
@@ -64,6 +66,8 @@ def read_value(
     `refuse(code, sentence)` when there is one that cannot be right.
     """
     unit = _spelled_unit(unit_said) or name.unit
+    if type(value) is int and name.metric == "battery_voltage" and _are_millivolts(value, unit):
+        return _VOLTAGE, round(value * 0.001, 6)
     newest_first = False
     if type(value) is dict:
         unit = _spelled_unit(value.get("unit")) or unit
@@ -84,6 +88,11 @@ def read_value(
     read = _state if metric.is_state else _number
     number = read(metric, value, unit, path, refuse)
     return None if number is None else (metric, number)
+
+
+def _are_millivolts(value: int, unit: str | None) -> bool:
+    """No room sensor runs on 500 V."""
+    return unit in (None, "mV") and _MILLIVOLTS_FROM <= value <= _MILLIVOLTS_TO
 
 
 def inner_value(value: dict[str, object]) -> object:
