@@ -169,7 +169,13 @@ def _take_turns(connection: Connection) -> None:
 
 def _server(url: URL) -> Engine:
     try:
-        return create_engine(url, pool_pre_ping=True, max_overflow=MOST, connect_args={"connect_timeout": 10})
+        return create_engine(
+            url,
+            pool_pre_ping=True,
+            max_overflow=MOST,
+            hide_parameters=True,  # errors are logged
+            connect_args={"connect_timeout": 10},
+        )
     except ModuleNotFoundError as error:
         raise RegistryError("PostgreSQL needs its driver: pip install 'temoin[postgresql]'.") from error
 
@@ -179,6 +185,7 @@ def _sqlite(url: URL) -> Engine:
     engine = create_engine(
         url,
         max_overflow=MOST,
+        hide_parameters=True,  # errors are logged
         connect_args={"timeout": 30, "check_same_thread": False, "isolation_level": "IMMEDIATE"},
     )
 
