@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from experiments.design import Day
 
 MISSING = frozenset(["", "na", "nan", "null", "none", "-"])
+DECIMAL_COMMA = re.compile(r"^([+-]?\d*),(\d+)$")
+MOST_NAMED = 8
 
 
 def refused(path: Path, sentence: str, line: int | None = None) -> Ended:
@@ -38,9 +40,14 @@ def read_text(path: Path) -> str:
         raise refused(path, f"{error.strerror}") from error
 
 
-def _rows(path: Path, wanted: Iterable[str]) -> tuple[list[str], list[list[str]]]:
-    """Header and lines of a CSV that has the wanted columns; a sentence for each way it may not be one."""
-    reader = csv.reader(io.StringIO(read_text(path), newline=""))
+def _rows(path: Path, wanted: Iterable[str], hint: str = "") -> tuple[list[str], list[list[str]]]:
+    """Header and lines of a CSV that has the wanted columns; a sentence for each way it may not be one.
+
+    Between semicolons, as a French or German spreadsheet writes them, 2,5 is 2.5.
+    """
+    text = read_text(path)
+    separator = _separator(text)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     try:
         header = [name.strip() for name in next(reader, [])]
         rows = list(reader)
@@ -48,17 +55,25 @@ def _rows(path: Path, wanted: Iterable[str]) -> tuple[list[str], list[list[str]]
         raise refused(path, str(error), reader.line_num) from error
     if not header:
         raise refused(path, "the file is empty")
-    if len(header) == 1 and ";" in header[0]:
-        raise refused(path, "columns are separated by semicolons; save it with commas, decimals with points")
     for name in wanted:
         if name not in header:
-            raise refused(path, f"no column {name!r}; there are {', '.join(header)}")
+            raise refused(path, f"no column {name!r}; the first line says {', '.join(header)}{hint}")
+        if header.count(name) > 1:
+            raise refused(path, f"two columns are named {name!r}")
     for line, row in enumerate(rows, start=2):
         if row and len(row) != len(header):
             raise refused(path, f"{len(row)} values for {len(header)} columns", line)
     if not any(rows):
         raise refused(path, "no line below the header")
+    if separator == ";":
+        rows = [[DECIMAL_COMMA.sub(r"\1.\2", field.strip()) for field in row] for row in rows]
     return header, rows
+
+
+def _separator(text: str) -> str:
+    """What the first line is divided by: a comma, or the semicolons and tabs of spreadsheets."""
+    first = text.partition("\n")[0]
+    return max(",;\t", key=first.count)
 
 
 def read_panel(path: Path, columns: dict[str, str], *, outcomes: bool = False) -> pd.DataFrame:
@@ -66,7 +81,7 @@ def read_panel(path: Path, columns: dict[str, str], *, outcomes: bool = False) -
     import pandas as pd  # noqa: PLC0415 - half a second that --help need not pay
 
     wanted = [*columns.values(), *(["outcome"] if outcomes else [])]
-    header, rows = _rows(path, wanted)
+    header, rows = _rows(path, wanted, "; --room, --day and --value name other columns")
     place = {name: header.index(column) for name, column in columns.items()}
     if outcomes:
         place |= {name: header.index(name) for name in ("outcome", "n") if name in header}
@@ -110,12 +125,16 @@ def _days(path: Path, lines: list[int], texts: list[str]) -> list[Any]:
 def _day(text: str, where: str) -> Day:
     if re.fullmatch(r"[+-]?\d{1,9}(\.0+)?", text):
         return int(float(text))
+    if re.fullmatch(r"\d{4}-\d{2}", text):
+        text += "-01"
     try:
         return date.fromisoformat(re.sub(r"[T ]00:00(:00(\.0+)?)?$", "", text))
     except ValueError as error:
         shown = repr(text) if text else "nothing"
         raise Ended(
-            f"{where}: day is {shown}; write 2026-04-13, or a whole number.", REJECTED_INPUT
+            f"{where}: day is {shown}; write a date as 2026-04-13, a month as 2026-04, a week as 2026-W16, "
+            "or a whole number.",
+            REJECTED_INPUT,
         ) from error
 
 
@@ -125,7 +144,7 @@ def _numbers(path: Path, lines: list[int], texts: list[str], column: str) -> lis
         try:
             number = math.nan if text.lower() in MISSING else float(text)
         except ValueError as error:
-            hint = "; write decimals with a point" if re.fullmatch(r"[+-]?\d+,\d+", text) else ""
+            hint = "; write decimals with a point" if DECIMAL_COMMA.match(text) else ""
             raise refused(path, f"{column} is {text!r}, not a number{hint}", line) from error
         if math.isinf(number):
             raise refused(path, f"{column} is infinite", line)
@@ -162,10 +181,10 @@ def check_switches(frame: pd.DataFrame, switches: dict[str, Day], panel: Path, p
         raise refused(path, "no room has a switch day; nothing was changed")
     for room, day in switches.items():
         if room not in rooms:
-            raise refused(path, f"room {room!r} is not in {panel.name}")
+            raise refused(path, f"room {room!r} is not in {panel.name}, whose rooms are {_named(rooms)}")
         if isinstance(day, date) != isinstance(days[0], date):
             raise refused(
-                path, f"switch {day} of room {room!r} is not of the kind of {days[0]}, a day of {panel.name}"
+                path, f"room {room!r} switches on {day}, but the days of {panel.name} are like {days[0]}"
             )
         if day > days[-1]:
             raise refused(
@@ -177,3 +196,9 @@ def check_switches(frame: pd.DataFrame, switches: dict[str, Day], panel: Path, p
                 f"room {room!r} switches on {day}, no day of {panel.name} is before (first: {days[0]})",
             )
     return days
+
+
+def _named(rooms: set[str]) -> str:
+    """Some names, so that a misspelt one is seen beside the right one."""
+    some = [repr(room) for room in sorted(rooms)[:MOST_NAMED]]
+    return ", ".join(some) + (f" and {len(rooms) - MOST_NAMED} more" if len(rooms) > MOST_NAMED else "")

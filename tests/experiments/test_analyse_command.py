@@ -106,7 +106,11 @@ WRONG = {
         SWITCH,
         "line 98: room 'a' is there twice on 3 (first on line 5)",
     ),
-    "an unknown room": (PANEL, "room,switch\nz,12\n", "room 'z' is not in panel.csv"),
+    "an unknown room": (
+        PANEL,
+        "room,switch\nz,12\n",
+        "room 'z' is not in panel.csv, whose rooms are 'a', 'b', 'c', 'd'",
+    ),
     "a switch after the end": (PANEL, "room,switch\na,99\n", "after the last day of panel.csv, 23"),
     "no day before": (PANEL, "room,switch\na,0\n", "no day of panel.csv is before"),
     "text in the value": (
@@ -119,19 +123,24 @@ WRONG = {
     "one room only": ("room,day,value\na,1,2\na,2,3\n", "room,switch\na,2\n", "one room only"),
     "no switch at all": (PANEL, "room,switch\na,\n", "nothing was changed"),
     "a switch twice": (PANEL, SWITCH + "a,13\n", "line 4: room 'a' is there twice"),
-    "semicolons": (PANEL.replace(",", ";"), SWITCH, "separated by semicolons"),
+    "semicolons and thousands": (
+        PANEL.replace(",", ";").replace("b;5;2", "b;5;1.234,5"),
+        SWITCH,
+        "line 31: value is '1.234,5', not a number",
+    ),
     "a missing column": (
         PANEL.replace("value", "minutes", 1),
         SWITCH,
-        "no column 'value'; there are room, day, minutes",
+        "no column 'value'; the first line says room, day, minutes; --room, --day and --value name other",
     ),
     "a French date": (
         PANEL.replace("a,1,", "a,13/04/2026,", 1),
         SWITCH,
-        "day is '13/04/2026'; write 2026-04-13",
+        "day is '13/04/2026'; write a date as 2026-04-13",
     ),
     "dates and numbers": (PANEL + "a,2026-04-13,1\n", SWITCH, "some days are dates and some are numbers"),
-    "switch of another kind": (PANEL, "room,switch\na,2026-04-13\n", "is not of the kind of 0"),
+    "switch of another kind": (PANEL, "room,switch\na,2026-04-13\n", "but the days of panel.csv are like 0"),
+    "a column twice": (PANEL.replace("day", "room", 1), SWITCH, "two columns are named 'room'"),
     "a ragged line": (PANEL + "a,77\n", SWITCH, "line 98: 2 values for 3 columns"),
     "an empty file": ("", SWITCH, "the file is empty"),
     "a header alone": ("room,day,value\n", SWITCH, "no line below the header"),
@@ -148,6 +157,52 @@ def test_each_wrong_file_has_its_sentence_and_exit_3(case, tmp_path):
     code, said = temoin("analyse", tmp_path / "panel.csv", "--switch", tmp_path / "switch.csv")
     assert code == 3
     assert words in said
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda text: "\ufeff" + text,
+        lambda text: "\ufeff" + text.replace(",", ";").replace(".", ","),
+        lambda text: text.replace(",", "\t"),
+        lambda text: text.replace("\n", "\r\n"),
+    ],
+    ids=["a byte order mark", "semicolons and decimal commas", "tabs", "lines of Windows"],
+)
+def test_a_panel_of_any_spreadsheet_is_the_same_panel(files, written):
+    """What a French, a German or an English spreadsheet saves, both files alike."""
+    asked = ["analyse", files[0], "--switch", files[1], "--json"]
+    expected = temoin(*asked)
+    for file in files:
+        file.write_text(written(file.read_text()), newline="")
+    assert temoin(*asked) == expected
+    assert expected[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("days", "switch"),
+    [
+        ([f"{2020 + n // 12}-{n % 12 + 1:02d}" for n in range(40)], "2021-09"),
+        ([f"2024-W{n + 1:02d}" for n in range(40)], "2024-W21"),
+        (list(range(1, 41)), 21),
+        (list(range(1984, 2024)), 2004),
+    ],
+    ids=["months", "weeks of the year", "weeks counted", "years"],
+)
+def test_days_may_be_weeks_months_or_years(days, switch, tmp_path):
+    rng = np.random.default_rng(2)
+    rows = [
+        (room, day, rng.normal() + 5 * (room < "c" and n >= 20))
+        for room in "abcdefgh"
+        for n, day in enumerate(days)
+    ]
+    pd.DataFrame(rows, columns=["room", "day", "value"]).to_csv(tmp_path / "p.csv", index=False)
+    (tmp_path / "s.csv").write_text(f"room,switch\na,{switch}\nb,{switch}\n")
+    code, said = temoin("analyse", tmp_path / "p.csv", "--switch", tmp_path / "s.csv", "--json")
+    document = json.loads(said)
+    assert code == 0
+    assert document["effect"] == pytest.approx(5, abs=1)
+    assert [(room["days_before"], room["days_after"]) for room in document["rooms"]] == [(20, 20)] * 8
 
 
 def test_a_binary_file_and_a_broken_protocol_are_rejected(files, tmp_path):
