@@ -351,7 +351,7 @@ def _grade(primary: MeasureResult, protocol: Protocol, blank: Result) -> tuple[G
     causes = list(primary.reasons)
     if estimated.n_treated == 1:
         causes.append(Reason("one_treated"))
-    if estimated.p_floor > final:
+    if estimated.p_floor > final and estimated.n_treated and estimated.n_baseline:
         counts = {"n_treated": estimated.n_treated, "n_baseline": estimated.n_baseline}
         causes.append(Reason("few_rooms", counts | {"p_floor": estimated.p_floor, "alpha": final}))
     if protocol.design.assignment == "unknown":

@@ -59,6 +59,8 @@ def _more_days(estimated: Estimate, design: Design, alpha: float, cap: Grade) ->
 def _more_rooms(estimated: Estimate, design: Design, alpha: float, cap: Grade) -> Iterator[Reason]:
     """For each better grade: the smallest balanced addition, then a cheaper uneven one if there is one."""
     n1, n0 = estimated.n_treated, estimated.n_baseline
+    if not n1 + n0:  # what silenced every room would silence the new ones
+        return
     said: set[tuple[int, int]] = set()
     for target in ("indicative", "decision"):
         cheapest = 2 * MOST_ADDED + 1

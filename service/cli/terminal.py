@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from dashboards.language import language
-from dashboards.words import GRADES, card, outcome_words, plain, reason, sentence, told
+from dashboards.words import GRADES, card, outcome_words, plain, reason, rooms_phrase, sentence, told
 
 if TYPE_CHECKING:
     from experiments import Estimate, MeasureResult, Plan, Result
@@ -29,8 +29,8 @@ LABELS: dict[str, dict[str, str]] = {
         "placebo": "before the change, made-up dates",
         "grade": "grade",
         "to": "{low} to {high}",
-        "rooms": "{treated} treated, {baseline} baseline",
         "excluded": "left out",
+        "min_days": "(a day is a row of the panel, be it a week or a year: --min-days asks fewer of them)",
         "before": "○ before",
         "after": "● after",
         "held": "held",
@@ -59,8 +59,8 @@ LABELS: dict[str, dict[str, str]] = {
         "placebo": "avant le changement, dates fictives",
         "grade": "portée",
         "to": "{low} à {high}",
-        "rooms": "{treated} réaménagées, {baseline} témoins",
-        "excluded": "écartées",
+        "excluded": "salles écartées",
+        "min_days": "(un jour est une ligne du tableau, semaine ou année : --min-days en demande moins)",
         "before": "○ avant",
         "after": "● après",
         "held": "tenu",
@@ -93,6 +93,8 @@ def _between(bounds: tuple[float, float] | tuple[None, None] | None, locale: Loc
     low, high = bounds or (None, None)
     if low is None or high is None:
         return LABELS[locale]["none"]
+    if low == high:
+        return _number(low, locale)
     return LABELS[locale]["to"].format(low=_number(low, locale), high=_number(high, locale))
 
 
@@ -109,7 +111,8 @@ def show_result(result: Result, locale: Locale) -> None:
     if result.primary is not None:
         outcome = result.primary.measure.outcome
         estimated = result.primary.estimate
-        grade = f"{say(GRADES[result.grade])} ({_counts(estimated, locale)})"
+        counts = _counts(estimated.n_treated, estimated.n_baseline, locale)
+        grade = f"{say(GRADES[result.grade])} ({counts})"
         _print_rows(out, [*_estimate_rows(estimated, locale), (LABELS[locale]["grade"], grade)])
         _print_dots(out, estimated, locale)
         if others:
@@ -120,11 +123,11 @@ def show_result(result: Result, locale: Locale) -> None:
                     for item in others
                 ],
             )
-        left = [f"{room} ({reason(why, locale)})" for room, why in estimated.excluded.items()]
-        if left:
-            out.print(f"{LABELS[locale]['excluded']}: {', '.join(left)}")
+        _print_left_out(out, estimated, locale)
         given = [*result.reasons, *estimated.reasons, *result.way_out]
-        for text in dict.fromkeys(reason(item, locale, outcome=outcome) for item in given):
+        # that it is not estimable has been said above; here is why
+        given = [why for why in given if why.code != "not_estimable"]
+        for text in dict.fromkeys(reason(why, locale, outcome=outcome) for why in given):
             out.print(f"· {text}")
 
 
@@ -142,17 +145,34 @@ def _interval(estimated: Estimate) -> tuple[float, float] | None:
     return estimated.ci_low, estimated.ci_high
 
 
-def _counts(estimated: Estimate, locale: Locale) -> str:
-    return LABELS[locale]["rooms"].format(treated=estimated.n_treated, baseline=estimated.n_baseline)
+def _counts(n_treated: int, n_baseline: int, locale: Locale) -> str:
+    say = language(locale)
+    return say.listed(
+        [rooms_phrase(n_treated, say, treated=True), rooms_phrase(n_baseline, say, treated=False)]
+    )
+
+
+def _print_left_out(out: Console, estimated: Estimate, locale: Locale) -> None:
+    """Rooms left out for the same reason, on one line."""
+    label, left = LABELS[locale], dict[str, list[str]]()
+    for room, why in estimated.excluded.items():
+        left.setdefault(reason(why, locale), []).append(room)
+    for why, rooms in left.items():
+        out.print(f"{label['excluded']}: {', '.join(rooms)} ({why})")
+    if any(why.code == "too_few_days" for why in estimated.excluded.values()):
+        out.print(label["min_days"])
 
 
 def _estimate_rows(estimated: Estimate, locale: Locale) -> list[tuple[str, str]]:
+    """What could be estimated; why the rest could not is said below."""
     label = LABELS[locale]
+    if estimated.effect is None:
+        return []
     drawn = _number(estimated.p_randomised, locale)
     if estimated.draws is not None:
         drawn += f"  ({label['draws'].format(extreme=estimated.extreme, draws=estimated.draws)})"
     level = f"{label['interval']} {100 * (1 - estimated.alpha):.4g} %"
-    return [
+    rows = [
         (label["effect"], _number(estimated.effect, locale)),
         (level, _between(_interval(estimated), locale)),
         (label["p"].format(df=estimated.df or 0), _number(estimated.p_value, locale)),
@@ -162,6 +182,7 @@ def _estimate_rows(estimated: Estimate, locale: Locale) -> list[tuple[str, str]]
         (label["detrended"], _number(estimated.effect_detrended, locale)),
         (label["placebo"], _between(estimated.placebo, locale)),
     ]
+    return [(name, text) for name, text in rows if text != label["none"]]
 
 
 def _print_rows(out: Console, rows: list[tuple[str, str]]) -> None:
@@ -207,7 +228,7 @@ def show_plan(promised: Plan, locale: Locale) -> None:
             return _number(value, locale)
         return f"{_number(value, locale)}  ({_between((low, high), locale)})"
 
-    counts = label["rooms"].format(treated=promised.n_treated, baseline=promised.n_baseline)
+    counts = _counts(promised.n_treated, promised.n_baseline, locale)
     out.print(f"{counts}: {say(GRADES[promised.grade])}\n", style="bold")
     rows = [
         (label["p_floor"], _number(promised.p_floor, locale)),

@@ -254,3 +254,29 @@ def test_a_plan_reads_its_spread_from_history(files):
 )
 def test_a_plan_that_makes_no_sense_is_exit_2(args):
     assert temoin("plan", *args)[0] == 2
+
+
+def test_when_no_room_has_enough_days_the_option_is_named_and_chance_is_not_talked_of(tmp_path):
+    rows = [(room, year, float(year % 5)) for room in "abcdef" for year in range(2018, 2024)]
+    pd.DataFrame(rows, columns=["room", "day", "value"]).to_csv(tmp_path / "p.csv", index=False)
+    (tmp_path / "s.csv").write_text("room,switch\na,2021\nb,2021\n")
+    code, said = temoin("analyse", tmp_path / "p.csv", "--switch", tmp_path / "s.csv")
+    assert code == 0
+    assert "left out: a, b, c, d, e, f (" in said
+    assert "--min-days" in said
+    assert "0 + 0" not in said
+    assert "Add " not in said
+
+
+def test_two_rooms_have_an_effect_and_nothing_to_tell_it_from_chance(tmp_path):
+    rows = [
+        (room, day, float(day % 3) + 6 * (room == "a" and day >= 12)) for room in "ab" for day in range(24)
+    ]
+    pd.DataFrame(rows, columns=["room", "day", "value"]).to_csv(tmp_path / "p.csv", index=False)
+    (tmp_path / "s.csv").write_text("room,switch\na,12\n")
+    code, said = temoin("analyse", tmp_path / "p.csv", "--switch", tmp_path / "s.csv")
+    assert code == 0
+    assert "6.0 higher" in said
+    assert "could not be estimated" not in said
+    assert "1 time in 1" not in said
+    assert "p (t" not in said
