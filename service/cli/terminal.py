@@ -155,11 +155,11 @@ def _counts(n_treated: int, n_baseline: int, locale: Locale) -> str:
 def _print_left_out(out: Console, estimated: Estimate, locale: Locale) -> None:
     """Rooms left out for the same reason, on one line."""
     label, left = LABELS[locale], dict[str, list[str]]()
-    for room, why in estimated.excluded.items():
-        left.setdefault(reason(why, locale), []).append(room)
+    for room, cause in estimated.excluded.items():
+        left.setdefault(reason(cause, locale), []).append(room)
     for why, rooms in left.items():
         out.print(f"{label['excluded']}: {', '.join(rooms)} ({why})")
-    if any(why.code == "too_few_days" for why in estimated.excluded.values()):
+    if any(cause.code == "too_few_days" for cause in estimated.excluded.values()):
         out.print(label["min_days"])
 
 
