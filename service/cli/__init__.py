@@ -14,6 +14,7 @@ from service.cli import (
     decode,
     demo,
     doctor,
+    export,
     gateway,
     history,
     house,
@@ -50,7 +51,20 @@ def _root(
     """Témoin."""
 
 
-for family in (demo, house, ingest, jobs, gateway, backup, doctor, decode, history, analysis, quarantine):
+for family in (
+    demo,
+    house,
+    ingest,
+    jobs,
+    gateway,
+    backup,
+    export,
+    doctor,
+    decode,
+    history,
+    analysis,
+    quarantine,
+):
     family.register(app)
 
 

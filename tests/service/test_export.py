@@ -1,0 +1,167 @@
+"""`temoin export`: everything one may have, a codebook beside it, and nothing of what runs."""
+
+import csv
+import filecmp
+import io
+import json
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from experiments.panel import DayOutcome
+from service import cli
+from service.export import TABLES, export
+from service.registry import Registry, experiments, outcomes
+from service.registry.tables import Arm, Decision, Experiment, Measure, Room, Site
+from service.settings import Settings
+
+STARTS, SWITCH, ENDS = date(2026, 1, 5), date(2026, 2, 2), date(2026, 3, 1)
+DURING, AFTER = date(2026, 2, 16), date(2026, 3, 2)
+TREATED, BASELINE = ("loire", "erdre", "cens"), ("maine", "vilaine", "isac", "gesvres", "sevre")
+ROOMS = TREATED + BASELINE
+NAME = '=HYPERLINK("http://elsewhere.example","Loire")'
+
+
+def world(registry, gain=35.0, decided=False):
+    """Seven rooms in a trial and an office for one; `gain` is what happened since the switch."""
+    with registry.session() as session:
+        site = Site(slug="mairie", name="Mairie; annexe")
+        rooms = {slug: Room(slug=slug, name=slug, site=site, capacity=10) for slug in (*ROOMS, "bureau")}
+        rooms["loire"].name, rooms["bureau"].capacity = NAME, 1
+        session.add_all(rooms.values())
+        trial = Experiment(
+            slug="tables", title="Tables, et « chaises »", declared_at=datetime(2025, 12, 20, tzinfo=UTC),
+            starts=STARTS, ends=ENDS, washout=0, assignment="lot",
+            arms=[Arm(room=rooms[slug], switch=SWITCH if slug in TREATED else None) for slug in ROOMS],
+            measures=[Measure(outcome="occupied_minutes", role="primary", better="higher", useful=15.0)],
+        )  # fmt: skip
+        if decided:
+            trial.decision = Decision(
+                choice="stop", body="@direction", decided_on=AFTER, reason="-1 salle\nsur trois",
+                entered_by="C", entered_at=datetime(2026, 3, 2, tzinfo=UTC),
+            )  # fmt: skip
+        session.add(trial)
+        session.flush()
+        experiments.lock(session, trial, "Camille", datetime(2026, 1, 4, tzinfo=UTC))
+        rng = np.random.default_rng(7)
+        for day in (STARTS + timedelta(days=n) for n in range(56)):
+            moved = gain if day >= SWITCH else 0.0
+            found = [
+                DayOutcome(room, day, "occupied_minutes", 1, 150 + moved * (room in TREATED) + noise, 0.95)
+                for room, noise in zip((*ROOMS, "bureau"), rng.normal(0, 12, 9), strict=True)
+            ]
+            outcomes.replace_day(session, day, found)
+
+
+def table(folder, name):
+    with (folder / name).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def exported(registry, tmp_path):
+    """Export on a day: the folder."""
+
+    def run(today, **about):
+        world(registry, **about)
+        with registry.session() as session:
+            export(session, tmp_path / "out", today, "en")
+        return tmp_path / "out"
+
+    return run
+
+
+def test_every_outcome_is_there_to_the_last_digit_but_of_rooms_for_one(exported):
+    rows = table(exported(AFTER), "outcomes.csv")
+    assert len(rows) == 8 * 56
+    assert {row["room"] for row in rows} == set(ROOMS)
+    first = [row for row in rows if row["day"] == str(STARTS)]
+    values = 150 + np.random.default_rng(7).normal(0, 12, 9)
+    in_order = sorted(first, key=lambda row: ROOMS.index(row["room"]))
+    assert [float(row["value"]) for row in in_order] == [*values[:8]]
+    assert {(row["coverage"], row["sealed"]) for row in rows} == {("0.95", "0")}
+
+
+def test_an_ended_experiment_comes_with_the_panel_and_protocol_that_give_its_verdict(exported):
+    folder = exported(AFTER)
+    (row,) = table(folder, "experiments.csv")
+    assert (row["status"], row["verdict"]) == ("ended", "generalise")
+    panels = folder / "panels"
+    again = CliRunner().invoke(
+        cli.app,
+        [
+            "analyse",
+            str(panels / "tables.panel.csv"),
+            "--design",
+            str(panels / "tables.protocol.json"),
+            "--json",
+        ],
+    )
+    assert json.loads(again.output)["verdict"] == "generalise"
+    assert len(table(folder, "arms.csv")) == 8
+
+
+def test_a_running_experiment_shows_its_days_before_the_switch_only(exported):
+    folder = exported(DURING)
+    rows = table(folder, "outcomes.csv")
+    sealed = [row for row in rows if row["sealed"] == "1"]
+    assert {row["day"] for row in sealed} == {str(SWITCH + timedelta(days=n)) for n in range(28)}
+    assert {row["value"] for row in sealed} == {""}
+    assert all(row["value"] for row in rows if row["sealed"] == "0")
+    (row,) = table(folder, "experiments.csv")
+    assert (row["status"], row["verdict"]) == ("running", "")
+    assert {path.name for path in (folder / "panels").iterdir()} == {
+        "tables.until-switch.csv", "tables.protocol.json",
+    }  # fmt: skip
+    assert max(row["day"] for row in table(folder, "panels/tables.until-switch.csv")) < str(SWITCH)
+
+
+def test_two_worlds_that_differ_since_the_switch_only_export_the_same_bytes(registry, tmp_path):
+    folders = []
+    other = Registry(Settings(data_dir=tmp_path / "other").registry_url)
+    other.migrate()
+    for number, (each, gain) in enumerate(((registry, 0.0), (other, 90.0))):
+        world(each, gain)
+        folders.append(tmp_path / str(number))
+        with each.session() as session:
+            export(session, folders[-1], DURING, "fr")
+    other.close()
+    names = [str(path.relative_to(folders[0])) for path in folders[0].rglob("*") if path.is_file()]
+    same, different, missing = filecmp.cmpfiles(*folders, names, shallow=False)
+    assert (len(same), different, missing) == (7, [], [])
+
+
+def test_no_text_becomes_a_formula_in_a_spreadsheet(exported):
+    folder = exported(AFTER, decided=True)
+    assert next(row for row in table(folder, "rooms.csv") if row["room"] == "loire")["name"] == f"'{NAME}"
+    (row,) = table(folder, "experiments.csv")
+    assert (row["decided_by"], row["reason"]) == ("'@direction", "'-1 salle\nsur trois")
+    for path in folder.rglob("*.csv"):
+        for line in csv.reader(io.StringIO(path.read_text(encoding="utf-8"), newline="")):
+            assert not [cell for cell in line if cell.startswith(("=", "+", "@", "\t"))]
+
+
+def test_the_codebook_explains_every_column_and_every_outcome(exported):
+    folder = exported(AFTER)
+    book = table(folder, "codebook.csv")
+    explained = {(row["file"], row["column"]) for row in book}
+    for name, columns in TABLES.items():
+        header = (folder / name).read_text(encoding="utf-8").partition("\n")[0].split(",")
+        assert header == [column.name for column in columns]
+        assert {(name, column) for column in header} <= explained
+    assert ("outcomes.csv", "outcome = occupied_minutes") in explained
+    assert {("panels/….csv", name) for name in ("room", "day", "outcome", "value", "n")} <= explained
+
+
+def test_a_folder_with_something_in_it_is_left_alone(registry, settings, tmp_path, monkeypatch):
+    world(registry)
+    monkeypatch.setenv("TEMOIN_DATA_DIR", str(settings.data_dir))
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").touch()
+    run = CliRunner()
+    assert run.invoke(cli.app, ["export", str(tmp_path / "out")]).exit_code != 0
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine.txt"]
+    done = run.invoke(cli.app, ["export", str(tmp_path / "new")])
+    assert (done.exit_code, "448 rows" in done.output) == (0, True), done.output
