@@ -427,6 +427,15 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Standstill:
+    """Why readings do not flow from broker to store, since when, and how many messages wait on disk."""
+
+    kind: Literal["full", "stopped", "broker", "store"]
+    since: datetime | None
+    waiting: int
+
+
+@dataclass(frozen=True)
 class HomePage:
     """Today: what runs, what waits for a decision, what went silent."""
 
@@ -440,6 +449,7 @@ class HomePage:
     quarantined: int = 0
     answers_week: int = 0
     progress: Progress | None = None
+    standstill: Standstill | None = None
     template = "home.html"
 
 

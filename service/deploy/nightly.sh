@@ -1,6 +1,6 @@
 #!/bin/sh
 # A backup every night at BACKUP_HOUR (UTC), the last BACKUP_KEEP kept. Runs in the container `backup`; the archives
-# are in its volume, and from there they belong on another machine (docs/deploy.md).
+# are in its volume, and from there they belong on another machine (docs/operate.md).
 set -eu
 folder=${BACKUP_DIR:-/backup} hour=${BACKUP_HOUR:-2} keep=${BACKUP_KEEP:-14}
 

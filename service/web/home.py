@@ -7,8 +7,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from dashboards.pages import AccessibilityPage, HomePage, MethodPage, SilentDevice
+from dashboards.pages import AccessibilityPage, HomePage, MethodPage, SilentDevice, Standstill
 from dashboards.render import assets
+from service import ingest
 from service.auth import Person, signed_in
 from service.registry import answers, devices, experiments, quarantine, rooms
 from service.web.experiments import line
@@ -55,10 +56,33 @@ def home_page(request: Request, person: Annotated[Person, Depends(signed_in)]) -
             ),
             rooms=len(slugs),
             devices=len(placed),
+            standstill=_standstill(request),
             quarantined=sum(n for _, n in quarantine.waiting_by_code(session)),
             answers_week=answers.total(session, slugs, day - timedelta(days=6), day),
         )
     return reply(request, page, person=person)
+
+
+def _standstill(request: Request) -> Standstill | None:
+    """What keeps readings from flowing on this machine's folder; None where all is well or nothing runs."""
+    settings, at = request.app.state.settings, now(request)
+    receiver, mover = ingest.receiver_status(settings), ingest.mover_status(settings)
+    if receiver is None or mover is None:
+        return None
+    heard = {
+        name: datetime.fromisoformat(each.at) for name, each in (("receiver", receiver), ("mover", mover))
+    }
+    waiting = mover.backlog
+    if receiver.full:
+        return Standstill("full", None, waiting)
+    if at - min(heard.values()) > ingest.SILENT:
+        return Standstill("stopped", min(heard.values()).astimezone(at.tzinfo), waiting)
+    if mover.trouble:
+        since = None if mover.since is None else datetime.fromisoformat(mover.since).astimezone(at.tzinfo)
+        return Standstill("store", since, waiting)
+    if not receiver.connected:
+        return Standstill("broker", None, waiting)
+    return None
 
 
 @router.get("/method")

@@ -224,6 +224,27 @@ def test_a_disk_without_its_spare_part_is_not_ready(registry, tmp_path):
     assert (answer.status_code, answer.json()["disk"]) == (503, "low")
 
 
+@pytest.mark.parametrize(
+    ("receiver", "mover", "said"),
+    [
+        ({"full": True}, {}, "Le disque est plein"),
+        ({"at": "2026-03-02T08:00:00+00:00"}, {}, "La réception est arrêtée"),
+        ({}, {"trouble": "no", "since": "2026-03-02T08:00:00+00:00"}, "La base de mesures ne répond pas"),
+        ({"connected": False}, {}, "Le courtier MQTT ne répond pas"),
+        ({}, {}, None),
+    ],
+)
+def test_today_says_what_keeps_readings_from_flowing(reader, settings, receiver, mover, said):
+    at = datetime.now(UTC).isoformat()
+    folder = settings.data_dir / "landing"
+    folder.mkdir(parents=True, exist_ok=True)
+    well = {"moved": 1, "readings": 1, "refused": 0, "backlog": 7, "trouble": None, "since": None}
+    (folder / "mqtt.receiver.json").write_text(json.dumps({"at": at, "connected": True, **receiver}))
+    (folder / "mqtt.mover.json").write_text(json.dumps({"at": at, **well, **mover}))
+    page = reader.get("/").text
+    assert (said in page) if said else ("temoin doctor" not in page)
+
+
 def test_an_older_schema_is_not_ready(stranger, registry):
     with registry.engine.begin() as connection:
         connection.exec_driver_sql("DELETE FROM alembic_version")
