@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Request
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 
 from sensors.reading import LandingError
 from service.api.documentation import ErrorEnvelope
@@ -90,7 +91,10 @@ async def post_readings(request: Request, gateway: Annotated[str, Depends(gatewa
         raise HTTPException(
             429, f"At most {REQUESTS} requests a minute: send batches.", headers={"Retry-After": str(wait)}
         )
-    body = await request.body()
+    try:
+        body = await request.body()
+    except ClientDisconnect as error:  # a poor network, nothing of ours: no stack trace
+        raise HTTPException(400, "The connection ended before the request did; nothing was kept.") from error
     return await run_in_threadpool(_taken, request.app.state.intake, gateway, body)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from datetime import UTC, datetime, timedelta
@@ -225,6 +226,26 @@ def test_a_gateway_that_asks_too_often_waits_and_the_others_do_not(app, post, to
     refused(answer, 429, "too_many")
     assert 0 < int(answer.headers["retry-after"]) <= 60
     assert post(item(), authorization=f"Bearer {token_of('annexe')}").status_code == 202
+
+
+def test_a_connection_that_breaks_off_is_no_failure_of_ours(app, settings, token_of):
+    headers = {"authorization": f"Bearer {token_of()}", "content-type": "application/json"}
+    scope = {
+        "type": "http", "method": "POST", "path": PATH, "query_string": b"", "http_version": "1.1",
+        "headers": [(key.encode(), value.encode()) for key, value in headers.items()],
+    }  # fmt: skip
+    half = [{"type": "http.request", "body": b"[", "more_body": True}, {"type": "http.disconnect"}]
+    sent = []
+
+    async def receive():
+        return half.pop(0)
+
+    async def send(message):
+        sent.append(message)
+
+    asyncio.run(app(scope, receive, send))
+    assert sent[0]["status"] == 400
+    assert landed(settings) == []
 
 
 def test_a_landing_that_takes_nothing_says_so_and_keeps_nothing(registry, tmp_path, token_of):
