@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
-from math import inf, prod, sqrt
+from math import ceil, inf, prod, sqrt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ from scipy.special import gammaincinv, nctdtr, nctdtrinc, stdtrit
 
 from experiments.changes import day_effects
 from experiments.design import Assignment
-from experiments.estimate import Grade, grade
+from experiments.estimate import GRADES, Grade, grade
 from experiments.grid import read_grid
 from experiments.inference import ENUMERATED, TIES
 from experiments.lot import Block, Lot
@@ -30,6 +30,7 @@ INTERIM_FINAL = 0.9  # share of alpha left for the end where one interim look is
 CURVE_CELLS = 4_000_000  # experiments × assignments simulated for one curve
 CURVE_DRAWS = 2_000
 SEED = 20_260_413
+TIMES = (0.5, 1.0, 1.5, 2.0)  # of the planned days, in the table of days against rooms
 
 
 class Spread(NamedTuple):
@@ -44,13 +45,29 @@ class Spread(NamedTuple):
 
 @dataclass(frozen=True)
 class Alternative:
-    """The same plan with some rooms more."""
+    """The same plan with some rooms more.
+
+    `days` is how many days more, before and after together, would detect as small an effect with the rooms
+    as planned (at least so many, where nobody said what lasts); None where no number of days would.
+    """
 
     n_treated: int
     n_baseline: int
     p_floor: float
     grade: Grade
     mde80: float | None
+    days: int | None = None
+
+
+@dataclass(frozen=True)
+class TradeOff:
+    """What so many rooms detect over so many days, in the outcome's unit."""
+
+    n_treated: int
+    n_baseline: int
+    days_before: int
+    days_after: int
+    mde80: float
 
 
 @dataclass(frozen=True)
@@ -59,8 +76,9 @@ class Plan:
 
     `sd` is the SD of room changes, with a range when it comes from history. `mde80` is the effect whose
     interval excludes zero in 80 % of experiments, `mde80_generalise` the one for which « generalise » is
-    said in 80 % (the lot drawn again and the smallest useful effect included). `alternatives` puts the room
-    that is worth most first. What cannot be had is None with a Reason.
+    said in 80 % (the lot drawn again and the smallest useful effect included). `alternatives` puts first the
+    room that is worth most: a better grade, then the smallest effect for its price. `trade_offs` has fewer
+    and more days, for the rooms as planned and for that one more. What cannot be had is None with a Reason.
     """
 
     n_treated: int
@@ -85,6 +103,8 @@ class Plan:
     p_guardrails_held: float | None  # P(all guardrails held) if nothing is harmed
     alternatives: tuple[Alternative, ...]
     reasons: tuple[Reason, ...]
+    lasting: float = 0.0  # the part of `sd` that more days would not remove
+    trade_offs: tuple[TradeOff, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -96,6 +116,7 @@ def plan(  # noqa: PLR0913 - one keyword a fact of the plan
     n_baseline: int,
     *,
     sd: float | None = None,
+    lasting: float = 0.0,
     history: pd.DataFrame | None = None,
     days_before: int = 40,
     days_after: int = 40,
@@ -108,8 +129,9 @@ def plan(  # noqa: PLR0913 - one keyword a fact of the plan
     """What the design promises before it starts.
 
     `sd` is the SD of room changes; or `history`, a panel (`room, day, value`) in which nothing changed, from
-    which it is taken at made-up dates with as many days on each side. `guardrails` are (margin, SD of room
-    changes) couples. Raises DesignError.
+    which it is taken at made-up dates with as many days on each side. `lasting` is the part of that SD which
+    more days would not remove: shifts that rooms keep. `guardrails` are (margin, SD of room changes) couples.
+    Raises DesignError.
     """
     if n_treated < 1 or n_baseline < 1:
         raise DesignError(f"{n_treated} treated and {n_baseline} baseline rooms: give one of each at least")
@@ -117,6 +139,8 @@ def plan(  # noqa: PLR0913 - one keyword a fact of the plan
         raise DesignError(f"sd is {sd}: give a spread above 0")
     if useful is not None and not 0 < useful < inf:
         raise DesignError(f"useful is {useful}: give a size above 0")
+    if days_before < 1 or days_after < 1:
+        raise DesignError(f"{days_before} days before and {days_after} after: give one of each at least")
     level = alpha * INTERIM_FINAL if interim else alpha
     rooms = _rooms(n_treated, n_baseline, assignment, level, sd)
     spread = None if history is None or sd is not None else history_spread(history, days_before, days_after)
@@ -144,7 +168,20 @@ def plan(  # noqa: PLR0913 - one keyword a fact of the plan
         alternatives=(),
         reasons=(*_grade_reasons(rooms, assignment, level), *(() if spread is None else spread.reasons)),
     )
-    return _promises(_generalising(blank), guardrails)
+    if lasting < 0 or lasting >= (inf if blank.sd is None else blank.sd):
+        raise DesignError(f"lasting is {lasting}: give a part of the SD of room changes, {blank.sd}")
+    return _promises(_traded_off(_generalising(blank), lasting, days_before, days_after), guardrails)
+
+
+def longer(sd: float, lasting: float, times: float) -> float:
+    """SD of room changes over so many times the days: all but what lasts shrinks (see `room_change_sd`)."""
+    return sqrt((sd**2 - lasting**2) / times + lasting**2)
+
+
+def days_worth(sd: float, wanted: float, lasting: float = 0.0) -> float:
+    """Times the days that bring the SD of room changes down to `wanted`; infinity where none do."""
+    left = wanted**2 - lasting**2
+    return (sd**2 - lasting**2) / left if left > 0 else inf
 
 
 def multiplier(n_treated: int, n_baseline: int, alpha: float = 0.05, power: float = POWER) -> float | None:
@@ -248,9 +285,7 @@ def _generalising(blank: Plan) -> Plan:
     """What needs no spread, and what it becomes with one."""
     n1, n0, sd = blank.n_treated, blank.n_baseline, blank.sd
     more = [_rooms(n1 + a, n0 + b, blank.assignment, blank.alpha, sd) for a, b in ((1, 0), (0, 1), (1, 1))]
-    best = sorted(
-        more, key=lambda rooms: inf if rooms.mde80 is None else rooms.mde80 * _rooms_added(rooms, blank)
-    )
+    best = sorted(more, key=lambda rooms: (-GRADES.index(rooms.grade), _price(rooms, blank)))
     blank = replace(blank, alternatives=tuple(best))
     if sd is None or blank.multiplier is None:
         return replace(blank, reasons=(*blank.reasons, Reason("no_spread" if sd is None else "two_rooms")))
@@ -266,9 +301,34 @@ def _generalising(blank: Plan) -> Plan:
     )
 
 
-def _rooms_added(rooms: Alternative, blank: Plan) -> float:
+def _price(rooms: Alternative, blank: Plan) -> float:
     """A second room more must earn its place: the square root is what a room brings on its own."""
-    return sqrt(rooms.n_treated + rooms.n_baseline - blank.n_treated - blank.n_baseline)
+    added = rooms.n_treated + rooms.n_baseline - blank.n_treated - blank.n_baseline
+    return (multiplier(rooms.n_treated, rooms.n_baseline, blank.alpha) or inf) * sqrt(added)
+
+
+def _traded_off(planned: Plan, lasting: float, days_before: int, days_after: int) -> Plan:
+    """Days against rooms: each alternative in days; fewer and more days, with and without the best one."""
+    sd, factor = planned.sd, planned.multiplier
+    if sd is None or factor is None:
+        return planned
+    priced = []
+    for rooms in planned.alternatives:
+        times = days_worth(sd, (rooms.mde80 or 0.0) / factor, lasting)
+        days = None if times == inf else ceil((times - 1) * (days_before + days_after))
+        priced.append(replace(rooms, days=days))
+    table = [
+        TradeOff(
+            n1, n0, before, after, m * longer(sd, lasting, (before + after) / (days_before + days_after))
+        )
+        for n1, n0, m in (
+            (planned.n_treated, planned.n_baseline, factor),
+            (priced[0].n_treated, priced[0].n_baseline, (priced[0].mde80 or 0.0) / sd),
+        )
+        for before, after in ((round(t * days_before), round(t * days_after)) for t in TIMES)
+        if before and after
+    ]
+    return replace(planned, lasting=lasting, alternatives=tuple(priced), trade_offs=tuple(table))
 
 
 def _promises(planned: Plan, guardrails: Sequence[tuple[float, float]]) -> Plan:

@@ -122,6 +122,9 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter an option
         ),
     ] = None,
     sd: Annotated[float | None, typer.Option(help="SD of room changes when nothing changes.")] = None,
+    lasting: Annotated[
+        float, typer.Option(min=0, help="The part of that SD which more days would not remove.")
+    ] = 0.0,
     days_before: Annotated[int, typer.Option(min=1, help="Planned days before the switch.")] = 40,
     days_after: Annotated[int, typer.Option(min=1, help="Planned days after it.")] = 40,
     useful: Useful = None,
@@ -143,6 +146,7 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter an option
             treated,
             baseline,
             sd=sd,
+            lasting=lasting,
             history=past,
             days_before=days_before,
             days_after=days_after,

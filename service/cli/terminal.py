@@ -45,7 +45,13 @@ LABELS: dict[str, dict[str, str]] = {
         "p_generalise_useful": "P(generalise) at the useful effect",
         "p_generalise_1_5_useful": "P(generalise) at 1.5 times that",
         "p_stop_none": "P(stop) with no effect",
-        "alternatives": "with more rooms",
+        "alternatives": "with more rooms, the one worth most first",
+        "as_days": "as {days} days more would",
+        "as_days_at_least": "as at least {days} days more would",
+        "no_days": "as no number of days would",
+        "trade_offs": "detected 4 times in 5, rooms against days",
+        "days_more": "{before} + {after} days",
+        "colon": ": ",
         "none": "–",
     },
     "fr": {
@@ -75,7 +81,13 @@ LABELS: dict[str, dict[str, str]] = {
         "p_generalise_useful": "P(généraliser) à l’effet utile",
         "p_generalise_1_5_useful": "P(généraliser) à 1,5 fois cet effet",
         "p_stop_none": "P(arrêter) sans effet",
-        "alternatives": "avec plus de salles",
+        "alternatives": "avec plus de salles, celle qui vaut le plus d’abord",
+        "as_days": "comme avec {days} jours de plus",
+        "as_days_at_least": "comme avec au moins {days} jours de plus",
+        "no_days": "ce qu’aucun nombre de jours ne ferait",
+        "trade_offs": "détecté 4 fois sur 5, salles contre jours",
+        "days_more": "{before} + {after} jours",
+        "colon": "\N{NO-BREAK SPACE}: ",
         "none": "–",
     },
 }
@@ -158,7 +170,7 @@ def _print_left_out(out: Console, estimated: Estimate, locale: Locale) -> None:
     for room, cause in estimated.excluded.items():
         left.setdefault(reason(cause, locale), []).append(room)
     for why, rooms in left.items():
-        out.print(f"{label['excluded']}: {', '.join(rooms)} ({why})")
+        out.print(f"{label['excluded']}{label['colon']}{', '.join(rooms)} ({why})")
     if any(cause.code == "too_few_days" for cause in estimated.excluded.values()):
         out.print(label["min_days"])
 
@@ -229,7 +241,8 @@ def show_plan(promised: Plan, locale: Locale) -> None:
         return f"{_number(value, locale)}  ({_between((low, high), locale)})"
 
     counts = _counts(promised.n_treated, promised.n_baseline, locale)
-    out.print(f"{counts}: {say(GRADES[promised.grade])}\n", style="bold")
+    colon = label["colon"]
+    out.print(f"{counts}{colon}{say(GRADES[promised.grade])}\n", style="bold")
     rows = [
         (label["p_floor"], _number(promised.p_floor, locale)),
         (label["sd"], ranged(promised.sd, promised.sd_low, promised.sd_high)),
@@ -241,9 +254,36 @@ def show_plan(promised: Plan, locale: Locale) -> None:
         if value is not None:
             rows.append((label[name], say.percent(value)))
     _print_rows(out, rows)
-    out.print(f"{label['alternatives']}:")
+    out.print(f"{label['alternatives']}{colon}")
     for more in promised.alternatives:
-        detected = "" if more.mde80 is None else f", {label['mde80']} : {_number(more.mde80, locale)}"
-        out.print(f"· {more.n_treated} + {more.n_baseline} : {say(GRADES[more.grade])}{detected}")
+        out.print(f"· {more.n_treated} + {more.n_baseline}{colon}{say(GRADES[more.grade])}", end="")
+        if more.mde80 is not None:
+            out.print(f", {label['mde80']}{colon}{_number(more.mde80, locale)}", end="")
+        out.print(f", {_as_days(more.days, promised, locale)}" if promised.trade_offs else "")
+    _print_trade_offs(out, promised, locale)
     for item in promised.reasons:
         out.print(f"· {reason(item, locale)}")
+
+
+def _as_days(days: int | None, promised: Plan, locale: Locale) -> str:
+    """What rooms more are worth in days, before and after together."""
+    label = LABELS[locale]
+    if days is None:
+        return label["no_days"]
+    return label["as_days" if promised.lasting else "as_days_at_least"].format(days=days)
+
+
+def _print_trade_offs(out: Console, promised: Plan, locale: Locale) -> None:
+    """Days down, rooms across."""
+    if not promised.trade_offs:
+        return
+    label, table = LABELS[locale], promised.trade_offs
+    arms = list(dict.fromkeys((cell.n_treated, cell.n_baseline) for cell in table))
+    lengths = list(dict.fromkeys((cell.days_before, cell.days_after) for cell in table))
+    found = {(cell.n_treated, cell.n_baseline, cell.days_before, cell.days_after): cell for cell in table}
+    out.print(f"\n{label['trade_offs']}{label['colon']}")
+    out.print(f"  {'':<18}" + "".join(f"{f'{n1} + {n0}':>10}" for n1, n0 in arms))
+    for before, after in lengths:
+        cells = [f"{_number(found[n1, n0, before, after].mde80, locale):>10}" for n1, n0 in arms]
+        out.print(f"  {label['days_more'].format(before=before, after=after):<18}{''.join(cells)}")
+    out.print()

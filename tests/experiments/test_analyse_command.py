@@ -238,6 +238,21 @@ def test_a_plan_says_what_can_be_detected():
     assert temoin("plan", "--treated", 3, "--baseline", 5, "--sd", 12, "--locale", "fr")[0] == 0
 
 
+@pytest.mark.parametrize(
+    ("locale", "words"),
+    [
+        ("en", ["one worth most first", "as at least 21 days more would", "80 + 80 days"]),
+        ("fr", ["vaut le plus", "comme avec au moins 21 jours de plus", "80 + 80 jours"]),
+    ],
+)
+def test_a_plan_trades_days_against_rooms(locale, words):
+    asked = ["plan", "--treated", 3, "--baseline", 5, "--sd", 12, "--locale", locale]
+    code, said = temoin(*asked)
+    assert code == 0
+    assert [word for word in words if word not in said] == []
+    assert "at least" not in temoin(*asked, "--lasting", 6)[1]
+
+
 def test_a_plan_reads_its_spread_from_history(files):
     code, said = temoin("plan", "--treated", 3, "--baseline", 5, "--history", files[0], "--json")
     assert code == 0

@@ -7,9 +7,11 @@ import json
 import numpy as np
 import pytest
 
-from experiments import DesignError, plan
+from experiments import DesignError, compare, plan
 from experiments.planning import (
+    days_worth,
     history_spread,
+    longer,
     multiplier,
     multiplier_generalise,
     power,
@@ -134,3 +136,60 @@ def test_what_makes_no_sense_is_refused(given, words):
         plan(3, 5, **given)
     with pytest.raises(DesignError, match="one of each"):
         plan(0, 5)
+
+
+def test_a_room_is_worth_the_days_that_detect_as_little():
+    planned = plan(3, 5, sd=12.0, days_before=40, days_after=40)
+    room = planned.alternatives[0]
+    assert (room.n_treated, room.n_baseline) == (4, 5)
+    for days, enough in ((room.days, True), (room.days - 1, False)):
+        sd = longer(12.0, 0.0, (80 + days) / 80)
+        assert (multiplier(3, 5) * sd <= room.mde80) is enough
+
+
+def test_days_are_worth_less_where_something_lasts_and_nothing_where_all_does():
+    """docs/method.md: more days never remove ω, only more rooms do."""
+    days = [plan(3, 5, sd=12.0, lasting=part).alternatives[0].days for part in (0.0, 6.0, 10.0, 11.9)]
+    assert days[:3] == sorted(days[:3])
+    assert days[0] < days[2]
+    assert days[3] is None
+    assert longer(12.0, 6.0, 1e9) == pytest.approx(6.0)
+    assert days_worth(12.0, 6.0, 6.0) == np.inf
+    assert days_worth(12.0, longer(12.0, 6.0, 3.0), 6.0) == pytest.approx(3.0)
+
+
+def test_a_longer_experiment_is_what_typical_values_say():
+    sds = [room_change_sd(10, 0.6, days, days, 3.0) for days in (40, 80)]
+    assert longer(sds[0], 3.0, 2.0) == pytest.approx(sds[1])
+
+
+def test_days_against_rooms_is_a_table_of_both():
+    planned = plan(3, 5, sd=12.0, lasting=4.0, days_before=40, days_after=30)
+    cells = {(c.n_treated, c.n_baseline, c.days_before, c.days_after): c.mde80 for c in planned.trade_offs}
+    assert len(cells) == 8
+    assert cells[3, 5, 40, 30] == pytest.approx(planned.mde80)
+    assert cells[4, 5, 40, 30] == pytest.approx(planned.alternatives[0].mde80)
+    assert cells[3, 5, 20, 15] > cells[3, 5, 40, 30] > cells[3, 5, 80, 60] > cells[4, 5, 80, 60]
+    assert json.loads(json.dumps(planned.to_dict()))["trade_offs"][0]["days_before"] == 20
+
+
+def test_a_room_that_lifts_the_grade_is_worth_most_with_or_without_a_spread():
+    for planned in (plan(2, 3), plan(2, 3, sd=1.0)):
+        first = planned.alternatives[0]
+        assert (first.n_treated, first.n_baseline, first.grade) == (3, 4, "decision")
+
+
+def test_days_against_rooms_keeps_its_promise_in_simulated_experiments():
+    """Independent days: four times the days halve the SD of room changes."""
+    spreads = []
+    for days in (20, 80):
+        quiet = Scenario(days_before=days, days_after=days, rho=0.0, n_treated=10, n_baseline=10)
+        rooms = [compare(*panel(quiet, seed)).changes for seed in range(40)]
+        spreads.append(np.sqrt(np.mean([np.var(list(changes.values()), ddof=1) for changes in rooms])))
+    assert longer(spreads[0], 0.0, 4.0) == pytest.approx(spreads[1], rel=0.05)
+
+
+@pytest.mark.parametrize("wrong", [{"lasting": -1.0}, {"lasting": 2.0}, {"days_before": 0}])
+def test_a_plan_of_impossible_days_or_spreads_is_refused(wrong):
+    with pytest.raises(DesignError):
+        plan(3, 5, sd=1.0, **wrong)
