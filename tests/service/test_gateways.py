@@ -332,6 +332,19 @@ def test_the_receiver_writes_nothing(city):
     assert witness.arrived(1, within=0.3) == []
 
 
+def test_a_gateway_that_is_removed_while_it_is_connected_is_cut_off(city, temoin):
+    receiver, hall = city("temoin"), city("hall")
+    receiver.subscribe("#")
+    hall.publish("temoin/hall/loire", "before")
+    temoin("gateway", "remove", "hall")
+    city.reload()
+    until = time.monotonic() + 5
+    while hall.client.is_connected() and time.monotonic() < until:
+        time.sleep(0.02)
+    assert not hall.client.is_connected()
+    assert receiver.arrived(2, within=0.3) == ["before"]
+
+
 def test_nobody_comes_in_without_a_name_and_its_password(city):
     for user, password in ((None, None), ("hall", "wrong"), ("nobody", "wrong")):
         with pytest.raises(PermissionError):

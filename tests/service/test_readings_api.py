@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import threading
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+import uvicorn
 from fastapi.testclient import TestClient
 
 from sensors.landing import Landing
@@ -18,6 +26,7 @@ from service.registry import gateways, quarantine
 from service.settings import Settings
 
 PATH = "/api/v1/readings"
+OPERATE = Path(__file__).parents[2] / "docs" / "operate.md"
 AT = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=5)
 
 
@@ -258,6 +267,28 @@ def test_a_landing_that_takes_nothing_says_so_and_keeps_nothing(registry, tmp_pa
 
 
 # --------------------------------------------------------------------------------------------- serving
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl: apt-get install curl")
+def test_the_documented_request_works_as_it_is_written(app, token_of):
+    example = re.search(r"^curl .*?(?=^```)", OPERATE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)[
+        0
+    ]
+    listening = socket.create_server(("127.0.0.1", 0))
+    here = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None))
+    serving = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    serving.start()
+    try:
+        done = subprocess.run(
+            ["sh", "-c", example.replace("https://temoin.ville.example", here)],
+            env={**os.environ, "TOKEN": token_of()}, capture_output=True, text=True, timeout=30, check=False,
+        )  # fmt: skip
+    finally:
+        server.should_exit = True
+        serving.join(10)
+        listening.close()
+    assert json.loads(done.stdout) == {"items": 1, "readings": 1, "refused": []}
 
 
 def test_serve_moves_what_is_posted_by_itself(app, token_of):
