@@ -3,11 +3,13 @@
 A point's identity is device, time and a field's name: writing twice changes nothing, a late reading needs no
 care. Batches are ours and synchronous, since the client's batching mode loses data in silence. InfluxDB's
 answer decides: 400 and 422 mean something bad in a batch, which is halved until the bad readings stand alone;
-413 halves too; everything else is a StoreError, and whoever writes tries again.
+413 halves too; everything else is a StoreError, and whoever writes tries again. A 400 that is not InfluxDB's
+own (a proxy's page) says nothing about the readings, and is waited for too.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -34,12 +36,16 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
 FIRST, LAST = EPOCH, datetime(2200, 1, 1, tzinfo=UTC)
 BAD_LINES, TOO_LARGE, NOT_ALLOWED, NOT_FOUND, MADE_MEANWHILE = (400, 422), 413, (401, 403), 404, 422
+PARTLY_KEPT = 422
 COLUMNS = {"_time": "str", "_value": "float64", "_field": "str", "device": "str"}
 PLAIN = Dialect(header=True, delimiter=",", annotations=[], comment_prefix="#", date_time_format="RFC3339")
 # a tag's value cannot hold control characters, nor end in a backslash; % is what the others are written with
 _UNWRITABLE = re.compile(r"[\x00-\x1f\x7f%\\]")
 _WRITTEN = re.compile(r"%([0-9A-F]{2})")
 _SPECIAL = re.compile(r"([,= ])")
+# how many points of a request a 422 left out: those before the bucket's retention, or of another type
+_DROPPED = re.compile(r"dropped[ =](\d+)")
+_OF_INFLUX = re.compile(r'"code"\s*:')
 
 
 class InfluxStore:
@@ -50,7 +56,7 @@ class InfluxStore:
     """
 
     def __init__(self, url: str, token: str, org: str, bucket: str, retention_days: int = 0) -> None:
-        self._bucket, self._retention = bucket, timedelta(days=retention_days)
+        self.bucket, self._retention = bucket, timedelta(days=retention_days)
         self._where = f"InfluxDB at {url}"
         # a connection that the server closed meanwhile is opened again, once; nothing else is tried twice
         again = Retry(
@@ -66,8 +72,9 @@ class InfluxStore:
         Raises ReadingsRefused when all are kept but those that InfluxDB will never take.
         """
         kept = {(each.device, each.metric, each.time): each for each in readings}  # the last received wins
-        points = _points(kept.values())
-        refused: list[tuple[Reading, str]] = []
+        refused = [(each, "it is no number") for each in kept.values() if not math.isfinite(each.value)]
+        points = _points(each for each in kept.values() if math.isfinite(each.value))
+        points.sort(key=_time)  # what is too old for the bucket stands together, and costs few halvings
         for start in range(0, len(points), BATCH):
             self._send(points[start : start + BATCH], refused)
         if refused:
@@ -81,11 +88,13 @@ class InfluxStore:
         metrics: Collection[str] | None = None,
     ) -> pd.DataFrame:
         """Readings of [start, end), as the protocol has them."""
-        return self._query(_flux(self._bucket, start, end, devices, metrics))
+        if start >= end:  # which InfluxDB takes for a mistake
+            return _frame(None)
+        return self._query(_flux(self.bucket, start, end, devices, metrics))
 
     def latest(self, devices: Collection[str] | None = None) -> pd.DataFrame:
         """The last reading of each device and metric."""
-        return self._query(_flux(self._bucket, FIRST, LAST, devices, None, "|> last()"))
+        return self._query(_flux(self.bucket, FIRST, LAST, devices, None, "|> last()"))
 
     def settle(self, before: date) -> list[date]:  # noqa: ARG002 - the protocol's
         """No day: InfluxDB compacts its own files."""
@@ -98,7 +107,7 @@ class InfluxStore:
         """
         try:
             self._post(b"# temoin")
-            self._query(_flux(self._bucket, LAST - MILLISECOND, LAST, None, None))
+            self._query(_flux(self.bucket, LAST - MILLISECOND, LAST, None, None))
             _, _, headers = self._client.api_client.call_api(
                 "/ping", "GET", _return_http_data_only=False, _preload_content=False
             )
@@ -125,39 +134,46 @@ class InfluxStore:
             if error.status == NOT_FOUND:
                 self._make_bucket(error)
                 self._send(points, refused)
-            elif error.status in (*BAD_LINES, TOO_LARGE) and len(points) > 1:
-                half = len(points) // 2
-                self._send(points[:half], refused)
-                self._send(points[half:], refused)
-            elif error.status in BAD_LINES:
-                self._alone(points[0], _said(error), refused)
+            elif error.status in BAD_LINES and _none_kept(error, len(points)):
+                self._apart(points, _said(error), refused)
+            elif error.status == TOO_LARGE or _is_own(error):
+                self._halves(points, error, refused)
             else:
                 raise self._trouble(error) from error
-        except (HTTPError, OSError) as error:
+        except (HTTPError, OSError, ValueError) as error:
             raise self._silence(error) from error
+
+    def _halves(
+        self, points: Sequence[_Point], error: ApiException, refused: list[tuple[Reading, str]]
+    ) -> None:
+        if len(points) == 1:
+            raise self._trouble(error) from error
+        half = len(points) // 2
+        self._send(points[:half], refused)
+        self._send(points[half:], refused)
 
     def _post(self, lines: bytes) -> None:
         writing = self._client.write_api(write_options=SYNCHRONOUS)
-        writing.write(self._bucket, record=lines, write_precision=WritePrecision.MS)
+        writing.write(self.bucket, record=lines, write_precision=WritePrecision.MS)
 
-    def _alone(self, point: _Point, why: str, refused: list[tuple[Reading, str]]) -> None:
-        """One line that is bad: its readings one by one, since one field may be what is wrong with it."""
-        if len(point.readings) == 1:
-            refused.append((point.readings[0], why))
+    def _apart(self, points: Sequence[_Point], why: str, refused: list[tuple[Reading, str]]) -> None:
+        """Lines that are all bad: a line a reading then, since one field may be what is wrong with each."""
+        readings = [each for point in points for each in point.readings]
+        if len(readings) == len(points):
+            refused += [(each, why) for each in readings]
             return
-        for reading in point.readings:
-            self._send(_points([reading]), refused)
+        self._send([_Point([each]) for each in readings], refused)
 
     def _make_bucket(self, missing: ApiException) -> None:
         rules = BucketRetentionRules(every_seconds=int(self._retention.total_seconds()))
         try:
-            self._client.buckets_api().create_bucket(bucket_name=self._bucket, retention_rules=rules)
+            self._client.buckets_api().create_bucket(bucket_name=self.bucket, retention_rules=rules)
         except InfluxDBError as error:  # ApiException is one, and so is an organisation that is not seen
             if getattr(error, "status", None) == MADE_MEANWHILE:
                 return
             raise StoreError(
-                f"{self._where} has no bucket « {self._bucket} » ({_said(missing)}) and this token may not "
-                f"make it ({_said(error)}): influx bucket create --name {self._bucket}"
+                f"{self._where} has no bucket « {self.bucket} » ({_said(missing)}) and this token may not "
+                f"make it ({_said(error)}): influx bucket create --name {self.bucket}"
             ) from error
         except (HTTPError, OSError) as error:
             raise self._silence(error) from error
@@ -177,7 +193,7 @@ class InfluxStore:
                 na_values={"_value": [""]},
             )
         except pd.errors.EmptyDataError:
-            found = pd.DataFrame({name: [] for name in COLUMNS}, dtype=str)
+            found = None
         except ApiException as error:
             if error.status == NOT_FOUND:
                 self._make_bucket(error)
@@ -185,19 +201,7 @@ class InfluxStore:
             raise self._trouble(error) from error
         except (HTTPError, OSError, ValueError) as error:
             raise self._silence(error) from error
-        devices = found["device"].astype("category")
-        names = devices.cat.rename_categories([_read_tag(name) for name in devices.cat.categories])
-        frame = pd.DataFrame(
-            {
-                "device": names.astype("str"),
-                "metric": found["_field"].astype("str"),
-                "time": pd.to_datetime(found["_time"], utc=True, format="ISO8601").astype(
-                    "datetime64[ms, UTC]"
-                ),
-                "value": found["_value"].astype("float64"),
-            }
-        )
-        return frame.sort_values(["device", "metric", "time"], ignore_index=True)
+        return _frame(found)
 
     # ----------------------------------------------------------------------------------------- troubles
 
@@ -205,7 +209,7 @@ class InfluxStore:
         if error.status in NOT_ALLOWED:
             return StoreError(
                 f"{self._where} refuses the token ({_said(error)}): TEMOIN_INFLUX_TOKEN needs to read and "
-                f"write the bucket « {self._bucket} » of TEMOIN_INFLUX_ORG"
+                f"write the bucket « {self.bucket} » of TEMOIN_INFLUX_ORG"
             )
         headers: Mapping[str, str] = error.headers or {}
         wait = headers.get("Retry-After", "")
@@ -231,6 +235,10 @@ class _Point:
         self.line = f"{MEASUREMENT},device={_written_tag(first.device)} {fields} {at}"
 
 
+def _time(point: _Point) -> datetime:
+    return point.readings[0].time
+
+
 def _points(readings: Iterable[Reading]) -> list[_Point]:
     """Readings of one device and time together, in the order in which they came."""
     grouped: dict[tuple[str, datetime], list[Reading]] = {}
@@ -246,6 +254,26 @@ def _written_tag(device: str) -> str:
 
 def _read_tag(value: str) -> str:
     return _WRITTEN.sub(lambda found: chr(int(found[1], 16)), value)
+
+
+def _frame(found: pd.DataFrame | None) -> pd.DataFrame:
+    """What was found, in the protocol's columns; None is nothing."""
+    import pandas as pd  # noqa: PLC0415 - ingestion never reads
+
+    if found is None:
+        found = pd.DataFrame({name: [] for name in COLUMNS}, dtype=str)
+    devices = found["device"].astype("category")
+    names = devices.cat.rename_categories([_read_tag(name) for name in devices.cat.categories])
+    times = pd.to_datetime(found["_time"], utc=True, format="ISO8601")
+    frame = pd.DataFrame(
+        {
+            "device": names.astype("str"),
+            "metric": found["_field"].astype("str"),
+            "time": times.astype("datetime64[ms, UTC]"),
+            "value": found["_value"].astype("float64"),
+        }
+    )
+    return frame.sort_values(["device", "metric", "time"], ignore_index=True)
 
 
 def _flux(
@@ -285,9 +313,26 @@ def _instant(time: datetime) -> str:
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def _is_own(error: ApiException) -> bool:
+    """Whether it is InfluxDB itself that finds the lines bad."""
+    return error.status in BAD_LINES and _OF_INFLUX.search(_body(error)) is not None
+
+
+def _none_kept(error: ApiException, count: int) -> bool:
+    """Whether all of so many lines were found bad: each by itself when there is one only."""
+    if count == 1 or error.status != PARTLY_KEPT:
+        return count == 1 and _is_own(error)
+    dropped = _DROPPED.search(_body(error))
+    return dropped is not None and int(dropped[1]) == count
+
+
 def _said(error: InfluxDBError) -> str:
     """What the server said, in one short line."""
-    body: Any = getattr(error, "body", None) or error.message or ""
-    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body)
+    text = _body(error)
     found = re.search(r'"message"\s*:\s*"((?:[^"\\]|\\.)*)"', text)
     return " ".join((found[1] if found else text).split())[:300] or str(error.status)
+
+
+def _body(error: InfluxDBError) -> str:
+    body: Any = getattr(error, "body", None) or error.message or ""
+    return body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body)

@@ -66,7 +66,9 @@ class Settings(BaseSettings):
         Path("data"), description="Folder of the landing, the embedded store, the registry"
     )
     store: Literal["embedded", "influxdb"] = Field("embedded", description="Where readings are kept")
-    influx_url: str = Field("http://localhost:8086", description="InfluxDB 2.x, when STORE is influxdb")
+    influx_url: Annotated[str, AfterValidator(_web_url)] = Field(
+        "http://localhost:8086", description="InfluxDB 2.x, when STORE is influxdb"
+    )
     influx_token: SecretStr | None = Field(None, description="Its token: read and write on the bucket")
     influx_org: str = Field("temoin", description="Its organisation")
     influx_bucket: str = Field("temoin", description="Its bucket, made if the token may")

@@ -77,6 +77,8 @@ def test_a_read_takes_its_start_and_leaves_its_end(store: ReadingStore):
     store.write([reading(hour, MONDAY + timedelta(hours=hour)) for hour in range(5)])
     frame = store.read(MONDAY + timedelta(hours=1), MONDAY + timedelta(hours=3))
     assert frame["value"].tolist() == [1.0, 2.0]
+    assert store.read(MONDAY, MONDAY).empty
+    assert store.read(MONDAY + DAY, MONDAY).empty
 
 
 @pytest.mark.parametrize("settled", [False, True])

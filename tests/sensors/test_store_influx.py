@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
@@ -22,40 +23,75 @@ if TYPE_CHECKING:
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 
 
-def reading(number: int, value: float = 1.0, time: datetime = MONDAY, metric: str = "co2") -> Reading:
-    return Reading(f"nord/{number:04d}", metric, value, "ppm", time, "device", "nord")
+def reading(number: int, value: float = 1.0, at: datetime = MONDAY, metric: str = "co2") -> Reading:
+    return Reading(f"nord/{number:04d}", metric, value, "ppm", at, "device", "nord")
 
 
 def written(store, days: int = 1) -> int:
     return len(store.read(MONDAY - timedelta(days=days), MONDAY + timedelta(days=days)))
 
 
-def test_one_bad_reading_in_5000_costs_itself_only(influx: Influx):
+def taken_by_integers(influx: Influx, store: InfluxStore, metric: str) -> None:
+    """Somebody else has written whole numbers under this name: ours are refused from then on."""
+    line = f"readings,device=other {metric}=3i {int(MONDAY.timestamp() * 1000)}"
+    store.latest()  # makes the bucket
+    where = {"org": influx.org, "bucket": store.bucket, "precision": "ms"}
+    headers = {"Authorization": f"Token {influx.token}"}
+    httpx2.post(f"{influx.url}/api/v2/write", params=where, headers=headers, content=line).raise_for_status()
+
+
+@pytest.mark.parametrize("bad", ["conflict", "unparsable", "infinite"])
+def test_one_bad_reading_in_5000_costs_itself_only(influx: Influx, bad: str):
     store = influx.store()
-    poison = reading(4321, float("inf"))
-    with pytest.raises(ReadingsRefused, match="co2 of nord/4321") as refusal:
+    poison = {
+        "conflict": reading(4321, metric="people"),
+        "unparsable": reading(4321)._replace(device="nord/" + "x" * 70_000),
+        "infinite": reading(4321, float("inf")),
+    }[bad]
+    if bad == "conflict":
+        taken_by_integers(influx, store, "people")
+    with pytest.raises(ReadingsRefused, match=f"{poison.metric} of nord/") as refusal:
         store.write([poison if number == 4321 else reading(number) for number in range(5000)])
     assert [each for each, _why in refusal.value.refused] == [poison]
-    assert written(store) == 4999
+    assert len(store.read(MONDAY, MONDAY + timedelta(days=1), metrics=["co2"])) == 4999
 
 
 def test_a_bad_field_does_not_cost_its_neighbours_on_the_line(influx: Influx):
     store = influx.store()
-    poison = reading(1, float("inf"), metric="temperature")
+    taken_by_integers(influx, store, "temperature")
+    poison = reading(1, metric="temperature")
     with pytest.raises(ReadingsRefused) as refusal:
         store.write([reading(1), poison, reading(1, 40.0, metric="humidity")])
     assert [each for each, _why in refusal.value.refused] == [poison]
-    assert written(store) == 2
+    assert len(store.read(MONDAY, MONDAY + timedelta(days=1), metrics=["co2", "humidity"])) == 2
 
 
 def test_what_is_older_than_the_bucket_keeps_is_refused_by_name_and_the_rest_is_kept(influx: Influx):
     store = influx.store(retention_days=30)
     now = datetime.now(UTC).replace(microsecond=0)
-    old = reading(2, time=now - timedelta(days=400))
+    old = reading(2, at=now - timedelta(days=400))
     with pytest.raises(ReadingsRefused, match="retention") as refusal:
-        store.write([reading(1, time=now), old, reading(3, time=now)])
+        store.write([reading(1, at=now), old, reading(3, at=now)])
     assert [each for each, _why in refusal.value.refused] == [old]
     assert len(store.read(now - timedelta(days=1), now + timedelta(days=1))) == 2
+
+
+def test_a_year_of_history_that_is_too_old_is_refused_within_seconds(influx: Influx):
+    store = influx.store(retention_days=30)
+    now = datetime.now(UTC).replace(microsecond=0)
+    hours = [
+        reading(1, at=now - timedelta(hours=n), metric=m) for n in range(24 * 365) for m in ("co2", "sound")
+    ]
+    began = time.monotonic()
+    with pytest.raises(ReadingsRefused) as refusal:
+        store.write(hours)
+    assert time.monotonic() - began < 10  # one by one it would be half a minute and more
+    frame = store.read(now - timedelta(days=400), now + timedelta(days=1))
+    kept = set(zip(frame["metric"], frame["time"], strict=True))
+    refused = {(each.metric, each.time) for each, _why in refusal.value.refused}
+    assert kept | refused == {(each.metric, each.time) for each in hours}
+    # of the day that is just going, InfluxDB may keep what it has refused too
+    assert all(time < now - timedelta(days=29) for _metric, time in kept & refused)
 
 
 def test_integers_and_floats_are_one_series(influx: Influx):
@@ -172,6 +208,17 @@ def test_a_server_that_is_overrun_says_when_to_come_back(scripted):
     assert error.value.retry_after == 17.0
 
 
+@pytest.mark.parametrize("status", [400, 403, 422])
+def test_a_proxy_that_knows_nothing_of_readings_costs_none(scripted, status):
+    server = scripted((status, {}))
+    store = server.store
+    with pytest.raises(StoreError) as error:
+        store.write([reading(1), reading(2)])
+    assert not isinstance(error.value, ReadingsRefused)
+    store.write([reading(1), reading(2)])
+    assert server.lines == [2]
+
+
 @pytest.mark.parametrize("status", [500, 502, 503])
 def test_a_server_in_trouble_is_tried_again_by_whoever_writes(scripted, status):
     server = scripted((status, {}))
@@ -185,5 +232,5 @@ def test_a_server_in_trouble_is_tried_again_by_whoever_writes(scripted, status):
 
 def test_batches_are_of_5000_lines_at_most(scripted):
     server = scripted()
-    server.store.write([reading(number, time=MONDAY + timedelta(minutes=number)) for number in range(12_000)])
+    server.store.write([reading(number, at=MONDAY + timedelta(minutes=number)) for number in range(12_000)])
     assert server.lines == [5000, 5000, 2000]

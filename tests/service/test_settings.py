@@ -29,6 +29,7 @@ def test_the_environment_beats_the_file_and_the_command_line_beats_both(monkeypa
         ("STORE", "sqlite", "'embedded' or 'influxdb'"),
         ("TIMEZONE", "Paris", "Europe/Paris"),
         ("MQTT_URL", "tcp://broker", "mqtt://"),
+        ("INFLUX_URL", "influxdb:8086", "http://"),
         ("MQTT_TOPICS", " , ", "at least one topic"),
         ("PUBLIC_URL", "temoin.ville.example", "https://"),
         ("TRUSTED_PROXIES", "the proxy", "10.0.0.0/8"),
