@@ -11,7 +11,8 @@ import threading
 import time
 import urllib.parse
 import urllib.request
-from datetime import UTC, datetime
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -19,9 +20,11 @@ import pytest
 import yaml
 from fastapi.testclient import TestClient
 
+from sensors.receive import ReceiverStatus
+from service import river
 from service.app import create_app
-from service.registry import Registry
-from service.registry.tables import Device, QuarantineEntry
+from service.registry import Registry, gateways
+from service.registry.tables import Device, GatewayDay, QuarantineEntry
 from service.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -65,6 +68,10 @@ def city(tmp_path_factory):
     with registry.session() as session:
         session.add(Device(key="g/a", gateway="g", last_seen=now))
         session.add(
+            GatewayDay(gateway="g", day=now.date(), messages=1, unpromised=0, refused=0, last_message=now)
+        )
+        gateways.new_token(gateways.add(session, "g", "hash", now), now, timedelta(days=30))
+        session.add(
             QuarantineEntry(
                 landing="mqtt",
                 landing_id=1,
@@ -75,6 +82,9 @@ def city(tmp_path_factory):
                 reason="-",
             )
         )
+    river.open_landing(settings, "mqtt").close()
+    status = ReceiverStatus(at=now.isoformat(), connected=True)
+    (settings.data_dir / "landing" / "mqtt.receiver.json").write_text(json.dumps(asdict(status)))
     app = create_app(settings, registry)
     asker = TestClient(app)
     asker.get("/sign-in")
