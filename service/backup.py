@@ -1,8 +1,9 @@
 """A copy of a whole installation in one archive, taken while it runs, and an installation made from one.
 
-The order makes the copy whole: landings first, store second, registry last. What moved meanwhile is in the
-copy of the landing as not yet moved, and is moved again after a restore, which changes nothing twice. The
-registry is kept table by table as JSON lines, so that one made from SQLite restores into PostgreSQL.
+The order makes the copy whole: landings first, registry second, store last. What moved meanwhile is in the
+copy of the landing as not yet moved, and is moved again after a restore, which changes nothing twice; what
+the registry says was replayed is in the store. The registry is kept table by table as JSON lines, so that one
+made from SQLite restores into PostgreSQL, and one of an older version into this one.
 """
 
 from __future__ import annotations
@@ -16,14 +17,17 @@ import sqlite3
 import tarfile
 import tempfile
 from contextlib import closing
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from sqlalchemy import Table, func, insert, select, text
+from pydantic import SecretStr
+from sqlalchemy import JSON, MetaData, Table, func, insert, select, text
 
-from service.registry import Registry, RegistryError
-from service.registry.tables import Base, UtcDateTime
+from sensors.landing import Landing
+from service.jobs import months_before
+from service.registry import Registry, RegistryError, answers
+from service.registry.tables import Base
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -34,7 +38,8 @@ if TYPE_CHECKING:
 
 CONTENTS = "temoin-backup.json"
 FORMAT = 1
-LEFT_OUT = ("leases",)  # who works now is nothing to bring back
+SETTINGS = "settings.json"  # to be read by people: the others are in .env, and secrets are nowhere in it
+LEFT_OUT = ("leases", "sessions")  # who works and who is signed in now is nothing to bring back
 ROWS = 1000  # inserted at once
 
 
@@ -55,14 +60,19 @@ def backup(settings: Settings, registry: Registry, to: Path, now: datetime) -> l
         with (
             _private(draft) as file,
             tarfile.open(fileobj=file, mode="w:gz", compresslevel=1) as archive,
-            tempfile.TemporaryDirectory(prefix="temoin-backup-") as scratch,
+            # beside the archive, where there is room for it: /tmp may be memory
+            tempfile.TemporaryDirectory(prefix=f".{to.name}.", dir=to.parent) as scratch,
         ):
-            for name, source in _files(settings, Path(scratch)):
+            work = Path(scratch)
+            for name, source in _databases(settings, work, "landing/*.db"):
                 held[name] = _add_file(archive, name, source)
             for name, lines in _tables(registry):
-                held[f"registry/{name}.jsonl"] = _add(archive, f"registry/{name}.jsonl", lines)
+                held[f"registry/{name}.jsonl"] = _add(archive, f"registry/{name}.jsonl", lines, work)
+            for name, source in _store(settings, work):
+                held[name] = _add_file(archive, name, source)
+            held[SETTINGS] = _add(archive, SETTINGS, [_plain_settings(settings)], work)
             contents = {"format": FORMAT, "schema": registry.schema, "made": now.isoformat(), "files": held}
-            _add(archive, CONTENTS, [json.dumps(contents)])
+            _add(archive, CONTENTS, [json.dumps(contents)], work)
         draft.rename(to)
     except (OSError, sqlite3.Error, tarfile.TarError) as error:
         draft.unlink(missing_ok=True)
@@ -70,10 +80,11 @@ def backup(settings: Settings, registry: Registry, to: Path, now: datetime) -> l
     return _told(held, settings)
 
 
-def restore(settings: Settings, registry: Registry, source: Path) -> list[str]:
+def restore(settings: Settings, registry: Registry, source: Path, now: datetime) -> list[str]:
     """Make the installation of these settings from an archive; what was restored, a line each.
 
-    Raises BackupError: nothing is done to an installation that is there, nor from half an archive.
+    What is past its retention is not brought back. Raises BackupError: nothing is done to an installation
+    that is there, nor from half an archive.
     """
     folder = settings.data_dir
     there = [name for name in ("registry.db", "landing", "store", "secret_key") if (folder / name).exists()]
@@ -82,36 +93,54 @@ def restore(settings: Settings, registry: Registry, source: Path) -> list[str]:
             f"{folder} holds an installation ({', '.join(there)}): restore into an empty folder."
         )
     try:
-        with tarfile.open(source, "r:gz") as archive:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (
+            tarfile.open(source, "r:gz") as archive,
+            tempfile.TemporaryDirectory(prefix=".restore.", dir=folder) as scratch,
+        ):
             contents = _contents(archive)
             _checked(archive, contents["files"])
-            _filled(registry, archive, contents)
             for name in contents["files"]:
-                if not name.startswith("registry/"):
-                    _write(archive, name, folder / name)
+                if not name.startswith("registry/") and name != SETTINGS:
+                    _write(archive, name, Path(scratch) / name)
+            _filled(registry, archive, contents)
+            for path in Path(scratch).iterdir():  # last: until here nothing but the registry is there
+                path.rename(folder / path.name)
     except (OSError, tarfile.TarError, EOFError, KeyError, ValueError) as error:
         raise BackupError(f"{source} is no whole backup ({error or type(error).__name__}).") from error
+    _forget(settings, registry, now)
     return _told(contents["files"], settings)
 
 
 # ------------------------------------------------------------------------------------------------- making
 
 
-def _files(settings: Settings, scratch: Path) -> Iterator[tuple[str, Path]]:
-    """Name in the archive and path of each file but the registry's; databases as a copy taken at once."""
+def _databases(settings: Settings, scratch: Path, which: str) -> Iterator[tuple[str, Path]]:
+    """Name in the archive of each such SQLite file, and the path of a copy taken at once."""
+    for database in sorted(settings.data_dir.glob(which)):
+        copy = scratch / "copy.db"
+        copy.unlink(missing_ok=True)
+        with closing(sqlite3.connect(database)) as live, closing(sqlite3.connect(copy)) as still:
+            live.backup(still)
+        yield str(database.relative_to(settings.data_dir)), copy
+
+
+def _store(settings: Settings, scratch: Path) -> Iterator[tuple[str, Path]]:
+    """The embedded store, its open days first: a day put away meanwhile is in both, not in none; the key."""
     folder = settings.data_dir
-    for database in [*sorted((folder / "landing").glob("*.db")), folder / "store" / "open.db"]:
-        if database.exists():
-            copy = scratch / "copy.db"
-            copy.unlink(missing_ok=True)
-            with closing(sqlite3.connect(database)) as live, closing(sqlite3.connect(copy)) as still:
-                live.backup(still)
-            yield str(database.relative_to(folder)), copy
+    yield from _databases(settings, scratch, "store/open.db")
     for day in sorted((folder / "store" / "days").glob("*.parquet")):
         yield str(day.relative_to(folder)), day
     key = folder / "secret_key"
     if key.exists():
         yield "secret_key", key
+
+
+def _plain_settings(settings: Settings) -> str:
+    """The settings as JSON, without those that are secret and without the password in an address."""
+    given = settings.model_dump(mode="json", exclude={"database_url"})
+    hidden = {name for name in given if isinstance(getattr(settings, name), SecretStr)}
+    return json.dumps({name: value for name, value in given.items() if name not in hidden}, indent=1)
 
 
 def _tables(registry: Registry) -> Iterator[tuple[str, Iterator[str]]]:
@@ -146,8 +175,8 @@ def _add_file(archive: tarfile.TarFile, name: str, source: Path) -> str:
         return _sha256(file)
 
 
-def _add(archive: tarfile.TarFile, name: str, lines: Iterable[str]) -> str:
-    with tempfile.SpooledTemporaryFile(16_000_000) as file:
+def _add(archive: tarfile.TarFile, name: str, lines: Iterable[str], scratch: Path) -> str:
+    with tempfile.SpooledTemporaryFile(16_000_000, dir=str(scratch)) as file:
         digest = hashlib.sha256()
         for line in lines:
             encoded = line.encode() + b"\n"
@@ -194,16 +223,17 @@ def _checked(archive: tarfile.TarFile, files: dict[str, str]) -> None:
 
 
 def _filled(registry: Registry, archive: tarfile.TarFile, contents: dict[str, Any]) -> None:
-    """The registry with the archive's rows, all or none; it must be empty and of the same schema."""
+    """The registry with the archive's rows, all or none, then brought to this version; it must be empty."""
+    schema = contents["schema"]
+    if not registry.knows(schema):
+        raise BackupError(
+            f"It was made at schema {schema} by a newer Témoin, this one is at {registry.schema}: take the "
+            "newer one."
+        )
     try:
-        schema = registry.migrate()
-        if schema != contents["schema"]:
-            raise BackupError(
-                f"It was made at schema {contents['schema']}, this version is at {schema}: restore it with "
-                "the version that made it, then run `temoin migrate` with this one."
-            )
+        registry.migrate(schema)
         with registry.engine.begin() as connection:
-            tables = [table for table in Base.metadata.sorted_tables if table.name not in LEFT_OUT]
+            tables = _tables_of(connection, contents["files"])
             for table in tables:
                 if connection.scalar(select(func.count()).select_from(table)):
                     raise BackupError(
@@ -213,8 +243,17 @@ def _filled(registry: Registry, archive: tarfile.TarFile, contents: dict[str, An
                 file = archive.extractfile(f"registry/{table.name}.jsonl")
                 if file is not None:
                     _insert(connection, table, io.TextIOWrapper(file, "utf-8"))
+        registry.migrate()
     except RegistryError as error:
         raise BackupError(str(error)) from error
+
+
+def _tables_of(connection: Connection, files: Iterable[str]) -> list[Table]:
+    """The archive's tables as the database has them at the archive's schema, those others need first."""
+    names = [Path(name).stem for name in files if name.startswith("registry/")]
+    found = MetaData()
+    found.reflect(connection, only=[name for name in names if name not in LEFT_OUT])
+    return [table for table in found.sorted_tables if table.name in names]
 
 
 def _insert(connection: Connection, table: Table, lines: Iterable[str]) -> None:
@@ -240,14 +279,15 @@ def _insert(connection: Connection, table: Table, lines: Iterable[str]) -> None:
 
 def _reader(column: Column[Any]) -> Callable[[Any], object]:
     """What makes a value of this column from JSON."""
-    kind = datetime if isinstance(column.type, UtcDateTime) else column.type.python_type
+    if isinstance(column.type, JSON):
+        return lambda value: value
     readers: dict[type, Callable[[Any], object]] = {
         datetime: datetime.fromisoformat,
         date: date.fromisoformat,
         time: time.fromisoformat,
         bytes: base64.b64decode,
     }
-    return readers.get(kind, lambda value: value)
+    return readers.get(column.type.python_type, lambda value: value)
 
 
 def _write(archive: tarfile.TarFile, name: str, to: Path) -> None:
@@ -258,6 +298,22 @@ def _write(archive: tarfile.TarFile, name: str, to: Path) -> None:
     with _private(to) as copy:
         while piece := file.read(1 << 20):
             copy.write(piece)
+
+
+def _forget(settings: Settings, registry: Registry, now: datetime) -> None:
+    """What was kept for a time only, and whose time was over when the archive was brought back."""
+    today = now.astimezone(settings.zone).date()
+    with registry.session() as session:
+        answers.forget(
+            session,
+            months_before(today, settings.answer_months),
+            months_before(today, settings.remark_months),
+            now,
+        )
+    for path in sorted((settings.data_dir / "landing").glob("*.db")):
+        landing = Landing(path)
+        landing.tidy(now - timedelta(days=settings.raw_days))
+        landing.close()
 
 
 def _told(held: dict[str, str], settings: Settings) -> list[str]:

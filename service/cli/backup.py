@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from typing import Annotated
 
 import typer
 
@@ -16,20 +17,25 @@ def register(app: typer.Typer) -> None:
     app.command()(restore)
 
 
-def backup(file: Path) -> None:
+def backup(
+    file: Annotated[Path, typer.Argument(help="The archive, or a folder to put it in under its time.")],
+) -> None:
     """Copy registry, landings, embedded store and secret key into one archive, while everything runs.
 
-    Whoever reads it reads everything: keep it as you keep the installation.
+    Whoever reads it reads everything: keep it as you keep the installation. Settings are in it for people to
+    read, without secrets. InfluxDB is copied by its own tool.
 
     Example: temoin backup /backup/temoin-2026-03-02.backup
     """
     from service.backup import BackupError  # noqa: PLC0415 - not for --help
     from service.backup import backup as make  # noqa: PLC0415 - likewise
 
-    settings = settings_or_end()
+    settings, now = settings_or_end(), datetime.now(UTC)
     registry = registry_or_end(settings)
+    if file.is_dir():
+        file /= f"temoin-{now:%Y-%m-%dT%H%M%SZ}.backup"
     try:
-        held = make(settings, registry, file, datetime.now(UTC))
+        held = make(settings, registry, file, now)
     except BackupError as error:
         raise Ended(str(error)) from error
     typer.echo(f"{file}: {', '.join(held)}.")
@@ -46,7 +52,7 @@ def restore(file: Path) -> None:
 
     settings = settings_or_end()
     try:
-        held = make(settings, Registry(settings.registry_url), file)
+        held = make(settings, Registry(settings.registry_url), file, datetime.now(UTC))
     except (BackupError, RegistryError) as error:
         raise Ended(str(error)) from error
     typer.echo(f"Restored {', '.join(held)}.")

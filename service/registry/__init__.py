@@ -56,8 +56,8 @@ class Registry:
             yield session
             session.commit()
 
-    def migrate(self) -> str:
-        """Bring the schema to this version, wholly or not at all; the revision reached.
+    def migrate(self, revision: str = "head") -> str:
+        """Bring the schema to this version, or to an older revision, wholly or not at all; where it is then.
 
         Creates an SQLite file that is not there. Two at once take turns. Raises RegistryError.
         """
@@ -70,10 +70,14 @@ class Registry:
                 _take_turns(connection)
                 config = self._alembic()
                 config.attributes["connection"] = connection
-                command.upgrade(config, "head")
+                command.upgrade(config, revision)
         except (DatabaseError, OSError) as error:
             raise self._unusable(error) from error
-        return self._head()
+        return self._head() if revision == "head" else revision
+
+    def knows(self, revision: str) -> bool:
+        """Whether this version can begin from a registry of that revision."""
+        return revision in self._revisions()
 
     def check(self) -> None:
         """Raise RegistryError unless the database answers and its schema is this version's."""

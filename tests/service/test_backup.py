@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import tarfile
+import tempfile
 import threading
+import time
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import MetaData, func, insert, select
 from typer.testing import CliRunner
 
 from sensors.landing import Landing
@@ -19,6 +25,9 @@ from service.backup import BackupError, backup, restore
 from service.registry import Registry, quarantine, users
 from service.registry.tables import Answer, Base, Device, Lease, Outcome, QuarantineEntry, Room, Site
 from service.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 NOON = datetime(2026, 3, 2, 12, 0, 0, 123000, tzinfo=UTC)
 
@@ -89,12 +98,21 @@ def installation(settings, registry):
     return settings
 
 
+def _new_database(url: str) -> str:
+    import psycopg  # noqa: PLC0415 - only with the server
+
+    name = f"restored_{time.monotonic_ns()}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return url.rpartition("/")[0] + f"/{name}"
+
+
 def everything(registry: Registry) -> dict[str, list[tuple[object, ...]]]:
     with registry.engine.connect() as connection:
         return {
             table.name: sorted(map(tuple, connection.execute(select(table))), key=repr)
             for table in Base.metadata.sorted_tables
-            if table.name != "leases"
+            if table.name not in ("leases", "sessions")
         }
 
 
@@ -109,7 +127,7 @@ def test_an_installation_restored_is_the_same(installation, registry, tmp_path):
     backup(installation, registry, tmp_path / "a.backup", NOON)
     other = Settings(data_dir=tmp_path / "other")
     again = Registry(other.registry_url)
-    restore(other, again, tmp_path / "a.backup")
+    restore(other, again, tmp_path / "a.backup", NOON)
     assert everything(again) == everything(registry)
     assert readings(other) == readings(installation) == [400.0 + n for n in (*range(100), 200)]
     assert other.signing_key() == installation.signing_key()
@@ -129,7 +147,7 @@ def test_from_sqlite_into_postgresql_and_new_rows_get_new_numbers(
     backup(installation, registry, tmp_path / "a.backup", NOON)
     other = Settings(data_dir=tmp_path / "other", database_url=postgresql)
     again = Registry(other.registry_url)
-    restore(other, again, tmp_path / "a.backup")
+    restore(other, again, tmp_path / "a.backup", NOON)
     assert everything(again) == everything(registry)
     with again.session() as session:
         session.add(Site(slug="other", name="Autre"))  # would take a number that is taken
@@ -137,7 +155,7 @@ def test_from_sqlite_into_postgresql_and_new_rows_get_new_numbers(
     backup(other, again, back, NOON)
     third = Settings(data_dir=tmp_path / "third")
     sqlite = Registry(third.registry_url)
-    restore(third, sqlite, back)
+    restore(third, sqlite, back, NOON)
     assert everything(sqlite) == everything(again)
     sqlite.close()
     again.close()
@@ -172,7 +190,7 @@ def test_nothing_is_lost_or_doubled_when_messages_move_meanwhile(installation, r
     landing.close()
     other = Settings(data_dir=tmp_path / "other")
     again = Registry(other.registry_url)
-    restore(other, again, tmp_path / "a.backup")
+    restore(other, again, tmp_path / "a.backup", NOON)
     copy = river.open_landing(other, "mqtt")
     store = river.open_store(other)
     river.mover(other, again, store, copy).step()
@@ -198,7 +216,7 @@ def test_only_its_owner_reads_it_and_nothing_is_overwritten(installation, regist
 def test_an_installation_that_is_there_is_left_alone(installation, registry, tmp_path):
     backup(installation, registry, tmp_path / "a.backup", NOON)
     with pytest.raises(BackupError, match="holds an installation"):
-        restore(installation, registry, tmp_path / "a.backup")
+        restore(installation, registry, tmp_path / "a.backup", NOON)
 
 
 @pytest.mark.parametrize("cut", [500, 5000])
@@ -208,7 +226,7 @@ def test_half_an_archive_makes_no_installation(installation, registry, tmp_path,
     made.write_bytes(made.read_bytes()[:-cut])
     other = Settings(data_dir=tmp_path / "other")
     with pytest.raises(BackupError, match="no whole backup"):
-        restore(other, Registry(other.registry_url), made)
+        restore(other, Registry(other.registry_url), made, NOON)
     assert not (other.data_dir / "store").exists()
 
 
@@ -220,16 +238,132 @@ def test_an_archive_that_leads_out_of_the_folder_is_refused(registry, tmp_path):
         archive.add(tmp_path / "contents", "temoin-backup.json")
     other = Settings(data_dir=tmp_path / "other")
     with pytest.raises(BackupError, match="leads out of the folder"):
-        restore(other, Registry(other.registry_url), made)
+        restore(other, Registry(other.registry_url), made, NOON)
 
 
-def test_an_archive_of_another_schema_says_what_to_do(installation, registry, tmp_path, monkeypatch):
+def test_an_archive_of_a_newer_schema_says_what_to_do(installation, registry, tmp_path, monkeypatch):
     monkeypatch.setattr(Registry, "schema", "9999")
     backup(installation, registry, tmp_path / "a.backup", NOON)
     monkeypatch.undo()
     other = Settings(data_dir=tmp_path / "other")
-    with pytest.raises(BackupError, match=r"made at schema 9999.*with the version that made it"):
-        restore(other, Registry(other.registry_url), tmp_path / "a.backup")
+    with pytest.raises(BackupError, match=r"made at schema 9999 by a newer Témoin"):
+        restore(other, Registry(other.registry_url), tmp_path / "a.backup", NOON)
+    assert not (other.data_dir / "registry.db").exists()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_an_archive_of_an_older_schema_is_brought_to_this_one(kind, request, tmp_path):
+    """On the day one needs it, the version that made it may be gone."""
+    old = Registry(f"sqlite:///{tmp_path / 'old.db'}")
+    old.migrate("0010")
+    with old.engine.begin() as connection:
+        connection.execute(insert(Site.__table__).values(slug="hall", name="Hôtel de ville"))
+        connection.execute(insert(Device.__table__).values(key="nord/loire", gateway="nord", first_seen=NOON))
+    made = tmp_path / "a.backup"
+    _archive_of(old, "0010", made)
+    url = _new_database(request.getfixturevalue("postgresql")) if kind == "postgresql" else None
+    other = Settings(data_dir=tmp_path / "other", database_url=url)
+    again = Registry(other.registry_url)
+    restore(other, again, made, NOON)
+    again.check()
+    with again.session() as session:
+        assert session.get(Device, "nord/loire").first_seen == NOON
+        assert session.scalars(select(Site)).one().weekdays == "12345"
+    again.close()
+    old.close()
+
+
+def _archive_of(registry: Registry, schema: str, made: Path) -> None:
+    """As an older version would have written it: only the tables of its schema."""
+    held = {}
+    with tarfile.open(made, "w:gz") as archive, registry.engine.connect() as connection:
+        found = MetaData()
+        found.reflect(connection)
+        files = {}
+        for table in found.sorted_tables:
+            if table.name != "alembic_version":
+                rows = (dict(row._mapping) for row in connection.execute(select(table)))  # noqa: SLF001 - its public name
+                files[f"registry/{table.name}.jsonl"] = "".join(
+                    json.dumps(row, default=lambda value: value.isoformat()) + "\n" for row in rows
+                )
+        held = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in files.items()}
+        files["temoin-backup.json"] = json.dumps({"format": 1, "schema": schema, "files": held})
+        for name, text in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(text.encode())
+            archive.addfile(entry, io.BytesIO(text.encode()))
+
+
+def test_what_the_registry_calls_replayed_is_in_the_store(installation, registry, tmp_path, monkeypatch):
+    """Somebody replays a message while the copy is made, just before the registry's turn."""
+    store = river.open_store(installation)
+    with registry.session() as session:
+        entry = session.scalars(select(QuarantineEntry)).one()
+        at = (NOON - timedelta(minutes=5)).isoformat()
+        entry.topic = "temoin/nord/loire"
+        entry.payload = json.dumps({"time": at, "readings": {"co2": 777}}).encode()
+    plain = Registry.snapshot
+
+    @contextmanager
+    def snapshot(self):
+        assert river.replay(installation, registry, store).stored == 1
+        with plain(self) as connection:
+            yield connection
+
+    monkeypatch.setattr(Registry, "snapshot", snapshot)
+    backup(installation, registry, tmp_path / "a.backup", NOON)
+    store.close()
+    other = Settings(data_dir=tmp_path / "other")
+    again = Registry(other.registry_url)
+    restore(other, again, tmp_path / "a.backup", NOON)
+    with again.session() as session:
+        assert session.scalars(select(QuarantineEntry)).one().status == "replayed"
+    assert 777.0 in readings(other)
+    again.close()
+
+
+def test_what_is_past_its_retention_is_not_brought_back(installation, registry, tmp_path):
+    landing = river.open_landing(installation, "mqtt")
+    landing.append([Message("temoin/nord/loire", b"later", NOON)])
+    landing.moved_to(2)
+    landing.close()
+    backup(installation, registry, tmp_path / "a.backup", NOON)
+    other = Settings(data_dir=tmp_path / "other")
+    again = Registry(other.registry_url)
+    restore(other, again, tmp_path / "a.backup", NOON + timedelta(days=500))
+    with again.session() as session:
+        assert session.scalar(select(func.count()).select_from(Answer)) == 0
+    copy = river.open_landing(other, "mqtt")
+    assert [message.payload for _, message in copy.after(0, 10)] == [b"later"]  # the newest stays
+    copy.close()
+    again.close()
+
+
+def test_the_copy_is_made_beside_the_archive(installation, registry, tmp_path, monkeypatch):
+    """In a container /tmp is memory, and small."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "not there"))
+    (tmp_path / "archives").mkdir()
+    backup(installation, registry, tmp_path / "archives" / "a.backup", NOON)
+    assert [path.name for path in (tmp_path / "archives").iterdir()] == ["a.backup"]
+
+
+def test_settings_are_in_it_without_secrets(installation, registry, tmp_path):
+    secret = {"mqtt_password": "s3cret-1", "influx_token": "s3cret-2", "secret_key": "s3cret-3" * 8}
+    url = "postgresql://temoin:s3cret-4@db/temoin"
+    given = Settings(data_dir=installation.data_dir, timezone="Europe/Lisbon", database_url=url, **secret)
+    backup(given, registry, tmp_path / "a.backup", NOON)
+    with tarfile.open(tmp_path / "a.backup") as archive:
+        text = archive.extractfile("settings.json").read().decode()
+    assert json.loads(text)["timezone"] == "Europe/Lisbon"
+    assert "s3cret" not in text
+
+
+def test_a_restore_that_fails_leaves_no_installation(installation, registry, tmp_path):
+    backup(installation, registry, tmp_path / "a.backup", NOON)
+    other = Settings(data_dir=tmp_path / "other", database_url=installation.registry_url)
+    with pytest.raises(BackupError, match="registry is not empty"):
+        restore(other, registry, tmp_path / "a.backup", NOON)
+    assert list(other.data_dir.iterdir()) == []
 
 
 def test_the_commands_say_what_they_did(installation, registry, tmp_path, monkeypatch):
@@ -237,6 +371,9 @@ def test_the_commands_say_what_they_did(installation, registry, tmp_path, monkey
     made = CliRunner().invoke(cli.app, ["backup", str(tmp_path / "a.backup")])
     assert made.exit_code == 0
     assert "2 landings, 1 days of readings" in made.output
+    (tmp_path / "folder").mkdir()
+    assert CliRunner().invoke(cli.app, ["backup", str(tmp_path / "folder")]).exit_code == 0
+    assert [path.suffix for path in (tmp_path / "folder").iterdir()] == [".backup"]
     monkeypatch.setenv("TEMOIN_DATA_DIR", str(tmp_path / "other"))
     done = CliRunner().invoke(cli.app, ["restore", str(tmp_path / "a.backup")])
     assert (done.exit_code, done.output.startswith("Restored ")) == (0, True)
