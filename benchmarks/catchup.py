@@ -1,6 +1,6 @@
 """The mover after an outage: how many times the arrival rate it moves, and its memory from beginning to end.
 
-python benchmarks/catchup.py [messages]        an hour of 100 messages a second, of four values each, by default
+python benchmarks/catchup.py [messages]        by default an hour of 100 messages a second
 """
 
 from __future__ import annotations
@@ -71,9 +71,8 @@ def main() -> None:
     """Measure and print."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else ARRIVALS * HOUR
     print(f"{count} messages of 4 values waited\n")
-    print(
-        f"{'store':<12}{'messages/s':>12}{'× arrivals':>12}{'MB at 10 %':>12}{'at 50 %':>10}{'at the end':>12}"
-    )
+    heads = ("messages/s", "× arrivals", "MB at 10 %", "at 50 %", "at the end")
+    print(f"{'store':<12}" + "".join(f"{head:>12}" for head in heads))
     program = shutil.which("influxd")
     for name in ("embedded", "influxdb"):
         if name == "influxdb" and program is None:
@@ -91,9 +90,8 @@ def main() -> None:
                 done = subprocess.run(command, check=True, capture_output=True, text=True)
         seconds, *memory = map(float, done.stdout.split())
         rate = count / seconds
-        print(
-            f"{name:<12}{rate:>12.0f}{rate / ARRIVALS:>12.0f}" + "".join(f"{each:>11.0f} " for each in memory)
-        )
+        figures = (rate, rate / ARRIVALS, *memory)
+        print(f"{name:<12}" + "".join(f"{each:>12.0f}" for each in figures))
 
 
 if __name__ == "__main__":
