@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date, datetime
+from numbers import Integral
 from typing import Any, Literal, TypeVar
 
 from experiments.reason import DesignError
@@ -23,6 +24,10 @@ _T = TypeVar("_T")
 
 def as_day(value: object) -> Day:
     """A local date or an integer period, from a date, a datetime, an ISO string or a whole number."""
+    if value != value:  # noqa: PLR0124 - NaN and NaT, of whatever library
+        raise DesignError("a day is missing: give a date or a whole number")
+    if getattr(getattr(value, "dtype", None), "kind", "") == "M":
+        return as_day(value.astype("datetime64[D]").item())  # type: ignore[attr-defined]  # a numpy.datetime64
     if isinstance(value, datetime):
         return value.date()
     if isinstance(value, date):
@@ -62,6 +67,12 @@ class Design:
     strata: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
+        if not isinstance(self.switch, Mapping):
+            raise DesignError("switch: give a day for each treated room")
+        if isinstance(self.baseline, str):
+            raise DesignError(f"baseline is {self.baseline!r}: give a list of rooms")
+        for name, least in (("washout", 0), ("min_days", 1), ("seed", 0)):
+            _check_count(name, getattr(self, name), least)
         switch = {str(room): as_day(day) for room, day in self.switch.items()}
         if len({isinstance(day, date) for day in switch.values()}) > 1:
             raise DesignError("switch: give dates or integers, not both")
@@ -71,10 +82,6 @@ class Design:
         both = sorted(set(switch) & set(baseline or ()))
         if both:
             raise DesignError(f"room {both[0]!r} is both treated and baseline")
-        if self.washout < 0:
-            raise DesignError(f"washout is {self.washout}: give 0 or more days")
-        if self.min_days < 1:
-            raise DesignError(f"min_days is {self.min_days}: give 1 or more")
         if self.assignment not in ("lot", "reasoned", "unknown"):
             raise DesignError(f"assignment is {self.assignment!r}: lot, reasoned or unknown")
         object.__setattr__(self, "switch", switch)
@@ -224,6 +231,13 @@ class Protocol:
     def sha256(self) -> str:
         """Of the canonical document, in hexadecimal."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+
+def _check_count(name: str, value: object, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise DesignError(f"{name} is {value!r}: give a whole number")
+    if int(value) < least:
+        raise DesignError(f"{name} is {value}: give {least} or more")
 
 
 def _plain(day: Day) -> str | int:

@@ -20,7 +20,7 @@ from experiments.checks import (
 from experiments.grid import Grid, read_grid
 from experiments.inference import paired, pooled, randomise, randomise_pairs, t_p_value, t_quantile
 from experiments.lot import Lot
-from experiments.reason import Reason
+from experiments.reason import DesignError, Reason
 from experiments.selection import Selection, declared_rooms, lot_of, select
 
 if TYPE_CHECKING:
@@ -120,13 +120,16 @@ def compare(panel: pd.DataFrame, design: Design, alpha: float = 0.05) -> Estimat
 
     `panel` has columns `room`, `day` (dates or integers) and `value` (no row, or NaN: not observed), in
     any order; no day is dropped but the washout. The answer is in the unit of `value`. Raises PanelError
-    for a panel that is not one; what cannot be estimated is None with a Reason.
+    for a panel that is not one, DesignError for a level that is none; what cannot be estimated is None with
+    a Reason.
     """
     return estimate(read_grid(panel), design, alpha)
 
 
 def estimate(grid: Grid, design: Design, alpha: float, grade_alpha: float | None = None) -> Estimate:
     """`compare` on a grid; `grade_alpha` is what the grade asks of p_floor where a look spends less."""
+    if not 0 < alpha < 1:
+        raise DesignError(f"alpha is {alpha}: give a level between 0 and 1")
     level = alpha if grade_alpha is None else grade_alpha
     picked = select(grid, design)
     planned = grade_of(design, *declared_rooms(grid, design), level)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from numbers import Number
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,9 @@ from numpy.typing import NDArray
 
 from experiments.design import EPOCH, Day, day_number
 from experiments.reason import PanelError
+
+LARGEST = 1e100  # squares of larger values overflow, those of values below its inverse vanish
+LARGEST_DAY = 2**53  # whole numbers up to here are exact
 
 
 @dataclass(frozen=True)
@@ -35,12 +39,15 @@ class Grid:
 def read_grid(panel: pd.DataFrame) -> Grid:
     """The grid of a panel with columns `room`, `day`, `value`.
 
-    The same row twice counts once; two values for one room and day, text or infinity in `value`, and a day
-    that is none raise PanelError.
+    The same row twice counts once; two values for one room and day, text or infinity in `value`, sizes whose
+    squares no computer holds, and a day that is none raise PanelError.
     """
+    if not isinstance(panel, pd.DataFrame):
+        raise PanelError(f"the panel is a {type(panel).__name__}: give a pandas DataFrame")
     for column in ("room", "day", "value"):
-        if column not in panel.columns:
-            raise PanelError(f"the panel has no column {column!r}")
+        found = list(panel.columns).count(column)
+        if found != 1:
+            raise PanelError(f"the panel has {f'{found} columns' if found else 'no column'} {column!r}")
     room_codes, rooms = _rooms(panel["room"])
     day_codes, days, dated = _days(panel["day"])
     values = _values(panel["value"])
@@ -62,6 +69,9 @@ def _rooms(column: pd.Series) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     if (codes < 0).any():
         raise PanelError("a row has no room")
     texts = [str(name) for name in names]
+    if len(set(texts)) < len(texts):
+        twice = next(text for text in texts if texts.count(text) > 1)
+        raise PanelError(f"room {twice} is written both as text and as a number")
     order = sorted(range(len(texts)), key=texts.__getitem__)
     rank = np.empty(len(texts), dtype=np.int64)
     rank[order] = np.arange(len(texts))
@@ -83,24 +93,40 @@ def _day_numbers(days: pd.Index) -> tuple[NDArray[np.int64], bool]:
     if pd.api.types.is_bool_dtype(days):
         raise PanelError("day holds true and false: give dates or whole numbers")
     if pd.api.types.is_numeric_dtype(days):
-        numbers = np.asarray(days, dtype=np.float64)
-        if not (np.isfinite(numbers) & (numbers == np.round(numbers))).all():
-            raise PanelError("day holds a fraction: give dates or whole numbers")
-        return numbers.astype(np.int64), False
-    try:
-        stamps = pd.to_datetime(days, format=None if not pd.api.types.is_string_dtype(days) else "%Y-%m-%d")
-    except (ValueError, TypeError) as error:
-        raise PanelError(f"day holds something that is neither a date nor a whole number: {error}") from error
+        return _whole(days), False
+    if any(isinstance(day, Number) for day in days):
+        raise PanelError("some days are dates and some are numbers")
+    texts = pd.api.types.is_string_dtype(days)
+    stamps = pd.to_datetime(days, format="%Y-%m-%d" if texts else None, errors="coerce")
+    if stamps.isna().any():
+        wrong = days[int(np.argmax(stamps.isna()))]
+        raise PanelError(f"day holds {wrong!r}, neither a date (2026-04-13) nor a whole number")
     if getattr(stamps, "tz", None) is not None:
         raise PanelError("day holds instants with a zone: give local dates")
     return stamps.to_numpy().astype("datetime64[D]").astype(np.int64), True
 
 
+def _whole(days: pd.Index) -> NDArray[np.int64]:
+    if pd.api.types.is_complex_dtype(days):
+        raise PanelError("day holds complex numbers: give dates or whole numbers")
+    numbers = np.asarray(days, dtype=np.float64)
+    if not (np.isfinite(numbers) & (numbers == np.round(numbers))).all():
+        raise PanelError("day holds a fraction: give dates or whole numbers")
+    if np.abs(numbers).max() > LARGEST_DAY:
+        raise PanelError(f"day holds {numbers[np.abs(numbers).argmax()]:g}: count days from a later one")
+    return numbers.astype(np.int64)
+
+
 def _values(column: pd.Series) -> NDArray[np.float64]:
+    if column.dtype.kind in "mMc":
+        raise PanelError(f"value holds {column.dtype}: give plain numbers")
     try:
         values = column.to_numpy(dtype=np.float64, na_value=np.nan)
     except (ValueError, TypeError) as error:
         raise PanelError(f"value holds text: {error}") from error
     if np.isinf(values).any():
         raise PanelError("value holds infinity")
+    largest = float(np.nanmax(np.abs(values), initial=0.0))
+    if largest > LARGEST or 0 < largest < 1 / LARGEST:
+        raise PanelError(f"value is of the size of {largest:g}: give it in another unit")
     return values

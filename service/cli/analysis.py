@@ -200,7 +200,7 @@ def _by_switch(
     measure: dict[str, Any],
     alpha: float,
 ) -> Result:
-    from experiments import Design, DesignError, Measure, Protocol  # noqa: PLC0415 - numbers are not for --help
+    from experiments import Design, DesignError, Measure, PanelError, Protocol  # noqa: PLC0415 - numbers are not for --help
     from experiments import analyse as analysed  # noqa: PLC0415 - the same
 
     frame = read_panel(panel, columns)
@@ -220,7 +220,10 @@ def _by_switch(
         )
     except DesignError as error:
         raise typer.BadParameter(str(error)) from error
-    return analysed(frame.assign(outcome=outcome), protocol)
+    try:
+        return analysed(frame.assign(outcome=outcome), protocol)
+    except (PanelError, DesignError) as error:
+        raise refused(panel, str(error)) from error
 
 
 def _document(result: Result) -> dict[str, Any]:

@@ -120,6 +120,7 @@ WRONG = {
     ),
     "decimal commas": (PANEL.replace("b,5,2", 'b,5,"2,5"'), SWITCH, "write decimals with a point"),
     "an infinite value": (PANEL.replace("b,5,2", "b,5,inf"), SWITCH, "line 31: value is infinite"),
+    "values too large for a computer": (PANEL.replace("b,5,2", "b,5,1e200"), SWITCH, "in another unit"),
     "one room only": ("room,day,value\na,1,2\na,2,3\n", "room,switch\na,2\n", "one room only"),
     "no switch at all": (PANEL, "room,switch\na,\n", "nothing was changed"),
     "a switch twice": (PANEL, SWITCH + "a,13\n", "line 4: room 'a' is there twice"),
