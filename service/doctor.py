@@ -17,11 +17,11 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from sensors.landing import MEGABYTE
-from sensors.reading import StoreError
-from service import ingest, jobs
+from sensors.reading import LandingError, StoreError
+from service import ingest, jobs, sources
 from service.registry import Registry, RegistryError
 from service.registry.tables import Lease, StaleDay
-from service.river import open_store
+from service.river import open_landing, open_store
 from service.settings import SettingsError, unknown_settings
 
 if TYPE_CHECKING:
@@ -40,6 +40,9 @@ REFUSED = 128  # MQTT's reason codes from here on are refusals
 SOON = timedelta(days=30)  # before a certificate ends
 APART = timedelta(seconds=30)  # between this clock and another's
 LATE = timedelta(hours=3)  # a day waits for its outcomes
+BEHIND = timedelta(minutes=10)  # a message waits to be moved
+NEARLY = 0.9  # of the largest landing
+UNGUESSABLE = 16  # characters of a shared subscription's group
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,8 @@ def examine(settings: Settings, now: datetime) -> Iterator[Finding]:
         ("store", _store),
         ("broker", _broker),
         ("ingest", _ingest),
+        ("landing", _landing),
+        ("gateways", _gateways),
         ("jobs", _jobs),
     )
     for part, look in parts:
@@ -188,6 +193,27 @@ def _broker(settings: Settings, now: datetime) -> Iterator[tuple[Verdict, str]]:
     else:
         who = settings.mqtt_user or "nobody in particular"
         yield "ok", f"{settings.mqtt_url} lets {who} follow {', '.join(settings.mqtt_topics)}."
+    yield from _strangers(settings)
+
+
+def _strangers(settings: Settings) -> Iterator[tuple[Verdict, str]]:
+    """What the broker lets others do; a client certificate lets us in whoever we say we are."""
+    guessed = {topic.split("/")[1] for topic in settings.mqtt_topics if topic.startswith("$share/")}
+    for group in sorted(name for name in guessed if len(name) < UNGUESSABLE):
+        yield (
+            "warn",
+            f"Who guesses the group « {group} » takes messages away: `openssl rand -hex 16` names it.",
+        )
+    if settings.mqtt_user is None or settings.mqtt_cert is not None:
+        return
+    nobody = _Asked(settings.model_copy(update={"mqtt_user": None}))
+    try:
+        answer = nobody.connect()
+    except (OSError, ssl.SSLError, ValueError):
+        return
+    if answer is not None and not answer.is_failure:
+        nobody.end()
+        yield "fail", f"{settings.mqtt_url} lets anybody in: set allow_anonymous false in its configuration."
 
 
 def _certificate(host: str, port: int, ca: Path | None, now: datetime) -> Iterator[tuple[Verdict, str]]:
@@ -289,6 +315,55 @@ def _ingest(settings: Settings, now: datetime) -> Iterator[tuple[Verdict, str]]:
     status = ingest.mover_status(settings)
     if not troubles and status is not None:
         yield "ok", f"connected; {status.backlog} messages wait to be moved."
+    receiver = ingest.receiver_status(settings)
+    if receiver is not None and receiver.sessions_lost:
+        times = f"{receiver.sessions_lost} times the broker had forgotten us, and what was sent meanwhile"
+        yield "warn", f"{times}: set persistence true in its configuration."
+
+
+def _landing(settings: Settings, now: datetime) -> Iterator[tuple[Verdict, str]]:
+    for path in sorted((settings.data_dir / "landing").glob("*.db")):
+        try:
+            landing = open_landing(settings, path.stem)
+            waiting, size = landing.backlog, landing.size // MEGABYTE
+            oldest = landing.after(landing.position, 1) if waiting else []
+            landing.close()
+        except LandingError as error:
+            yield "fail", f"{error}."
+            continue
+        behind = now - oldest[0][1].received_at if oldest else timedelta(0)
+        if size > settings.landing_max_mb * NEARLY:
+            most = f"{size} of at most {settings.landing_max_mb} MB (LANDING_MAX_MB)"
+            yield "fail", f"{path.name} holds {most}: have the store take some, or the broker has to wait."
+        elif behind > BEHIND:
+            since = f"{waiting} messages wait, the oldest for {behind / timedelta(minutes=1):.0f} min"
+            yield "warn", f"{path.name}: {since}: is the store well, does what moves them run?"
+        else:
+            yield "ok", f"{path.name}: {size} MB, {waiting} messages wait."
+
+
+def _gateways(settings: Settings, now: datetime) -> Iterator[tuple[Verdict, str]]:
+    registry = Registry(settings.registry_url)
+    try:
+        registry.check()
+        with registry.session() as session:
+            found = sources.everything(session, now)
+    except (RegistryError, SQLAlchemyError):
+        return  # the registry has said it already
+    finally:
+        registry.close()
+    for each in found:
+        if each.token in ("soon", "ended") and each.token_until is not None:
+            says = f"The HTTP token of {each.name} ends on {each.token_until:%Y-%m-%d}"
+            yield "warn", f"{says}: temoin gateway rotate {each.name} --token."
+        if each.added and each.silent:
+            yield "warn", f"{each.name} has said nothing for two hours: power, network, password?"
+        if each.unpromised:
+            yield (
+                "warn",
+                f"{each.name} sends {each.unpromised:.0%} at QoS 0: set it to 1.",
+            )
+    yield "ok", f"{sum(each.added for each in found)} let in, {len(found)} known."
 
 
 def _jobs(settings: Settings, now: datetime) -> Iterator[tuple[Verdict, str]]:

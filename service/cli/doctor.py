@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="A JSON object a line.")] = False,
 ) -> None:
-    """Look at settings, disk, registry, store, broker, ingest and jobs; each line says how to mend it.
+    """Look at each part, from settings to jobs; a line a part, and how to mend what is not well.
 
     Exit code 1 when something fails, 0 when there are warnings only.
 

@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import time
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -16,12 +17,15 @@ from pydantic import SecretStr
 from sqlalchemy import delete
 from typer.testing import CliRunner
 
+from sensors.reading import Message
+from sensors.receive import ReceiverStatus
 from service import cli
 from service import doctor as doctor_module
 from service.doctor import examine
 from service.jobs import Jobs
+from service.registry import gateways
 from service.registry.tables import Lease, StaleDay
-from service.river import open_store
+from service.river import open_landing, open_store
 
 if TYPE_CHECKING:
     from conftest import Influx
@@ -76,8 +80,72 @@ def test_a_broker_that_lets_us_in_is_well(settings, broker):
 
 
 def test_a_shared_group_is_asked_for_without_joining_it(settings, broker):
-    shared = at_broker(settings, broker).model_copy(update={"mqtt_topics": ("$share/g/temoin/#",)})
-    assert said(shared, "broker")[0][0] == "ok"
+    shared = at_broker(settings, broker).model_copy(
+        update={"mqtt_topics": ("$share/93f1c2d4e5a6b7c8/temoin/#",)}
+    )
+    assert [verdict for verdict, _ in said(shared, "broker")] == ["ok"]
+
+
+def test_a_shared_group_that_can_be_guessed_warns(settings, broker):
+    shared = at_broker(settings, broker).model_copy(update={"mqtt_topics": ("$share/temoin/temoin/#",)})
+    assert "openssl rand" in said(shared, "broker")[1][1]
+
+
+@pytest.mark.skipif(MOSQUITTO is None, reason="Mosquitto is not here: apt-get install mosquitto")
+def test_a_broker_that_lets_anybody_in_fails(settings, tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    (tmp_path / "open.conf").write_text(f"listener {port} 127.0.0.1\nuser root\nallow_anonymous true\n")
+    process = subprocess.Popen([MOSQUITTO, "-c", str(tmp_path / "open.conf")], stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(100):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.05)
+        verdicts = said(at_broker(settings, port), "broker")
+    finally:
+        process.terminate()
+        process.wait(10)
+    assert verdicts[-1][0] == "fail"
+    assert "allow_anonymous false" in verdicts[-1][1]
+
+
+def test_messages_that_wait_too_long_and_a_landing_that_is_nearly_full_are_said(settings):
+    assert said(settings, "landing") == []
+    landing = open_landing(settings, "http")
+    landing.append([Message("temoin/hall/a", b"x", NOW - timedelta(minutes=30))])
+    ((verdict, sentence),) = said(settings, "landing")
+    assert (verdict, "for 30 min" in sentence) == ("warn", True)
+    landing.moved_to(1)
+    assert [verdict for verdict, _ in said(settings, "landing")] == ["ok"]
+    landing.append([Message("temoin/hall/a", b"x" * 1_500_000, NOW)])
+    landing.close()
+    small = settings.model_copy(update={"landing_max_mb": 1})
+    assert "LANDING_MAX_MB" in said(small, "landing")[0][1]
+
+
+def test_what_gateways_need_is_said(settings, registry):
+    with registry.session() as session:
+        for name, days in (("annexe", 300), ("hall", 5)):
+            gateway = gateways.add(session, name, "-", NOW)
+            gateways.new_token(gateway, NOW, timedelta(days=days))
+        gateways.count(session, [("temoin/annexe/a", 0, NOW), ("temoin/annexe/a", 1, NOW)], [])
+    verdicts = said(settings, "gateways")
+    sentences = " ".join(sentence for _, sentence in verdicts)
+    assert [verdict for verdict, _ in verdicts] == ["warn", "warn", "warn", "ok"]
+    assert "annexe sends 50% at QoS 0" in sentences
+    assert "temoin gateway rotate hall --token" in sentences
+    assert "hall has said nothing" in sentences
+
+
+def test_a_broker_that_forgets_us_is_said(settings):
+    status = ReceiverStatus(at=NOW.isoformat(), connected=True, sessions_lost=2)
+    path = settings.data_dir / "landing" / "mqtt.receiver.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(asdict(status)))
+    assert "2 times the broker had forgotten us" in said(settings, "ingest")[-1][1]
 
 
 def test_a_wrong_password_is_said_and_not_shown(settings, broker):
