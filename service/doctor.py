@@ -202,7 +202,7 @@ def _strangers(settings: Settings) -> Iterator[tuple[Verdict, str]]:
     for group in sorted(name for name in guessed if len(name) < UNGUESSABLE):
         yield (
             "warn",
-            f"Who guesses the group « {group} » takes messages away: `openssl rand -hex 16` names it.",
+            f"Who guesses the group « {group} » takes messages away: `openssl rand -hex 16`.",
         )
     if settings.mqtt_user is None or settings.mqtt_cert is not None:
         return
