@@ -13,17 +13,31 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
-from sqlalchemy import MetaData, func, insert, select
+from sqlalchemy import MetaData, delete, func, insert, select
 from typer.testing import CliRunner
 
+from experiments.panel import DayOutcome
 from sensors.landing import Landing
 from sensors.reading import Message, Reading
 from sensors.store_embedded import EmbeddedStore
-from service import cli, river
+from service import cli, results, river
 from service.backup import BackupError, backup, restore
-from service.registry import Registry, quarantine, users
-from service.registry.tables import Answer, Base, Device, Lease, Outcome, QuarantineEntry, Room, Site
+from service.registry import Registry, experiments, outcomes, quarantine, users
+from service.registry.tables import (
+    Answer,
+    Arm,
+    Base,
+    Device,
+    Experiment,
+    Lease,
+    Measure,
+    Outcome,
+    QuarantineEntry,
+    Room,
+    Site,
+)
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -379,3 +393,48 @@ def test_the_commands_say_what_they_did(installation, registry, tmp_path, monkey
     assert (done.exit_code, done.output.startswith("Restored ")) == (0, True)
     with registry.session() as session:
         assert sum(n for _code, n in quarantine.waiting_by_code(session)) == 1
+
+
+def test_a_restored_installation_gives_the_same_verdict_to_the_last_digit(installation, registry, tmp_path):
+    """Before and after its look was frozen: the panel is computed again, or read from the look."""
+    starts, switch, ends = date(2026, 1, 5), date(2026, 2, 2), date(2026, 3, 1)
+    rng = np.random.default_rng(7)
+    with registry.session() as session:
+        site = session.scalars(select(Site)).one()
+        rooms = [Room(slug=f"room-{n}", name=f"Salle {n}", site=site, capacity=10) for n in range(8)]
+        primary = Measure(outcome="occupied_minutes", role="primary", better="higher", useful=15.0)
+        trial = Experiment(
+            slug="tables", title="Tables", declared_at=NOON - timedelta(days=90), starts=starts, ends=ends,
+            washout=0, assignment="lot", measures=[primary],
+            arms=[Arm(room=room, switch=switch if n < 3 else None) for n, room in enumerate(rooms)],
+        )  # fmt: skip
+        session.add(trial)
+        session.flush()
+        experiments.lock(session, trial, "Camille", NOON - timedelta(days=80))
+        for day in (starts + timedelta(days=n) for n in range(56)):
+            gained = [150 + 35.0 * (day >= switch and n < 3) + rng.normal(0, 12) for n in range(8)]
+            found = [
+                DayOutcome(room.slug, day, "occupied_minutes", 1, value, 0.95)
+                for room, value in zip(rooms, gained, strict=True)
+            ]
+            outcomes.replace_day(session, day, found)
+
+    def verdict(of: Registry) -> dict[str, object]:
+        with of.session() as session:
+            return results.result_of(session, experiments.find(session, "tables"), NOON.date()).to_dict()
+
+    def restored(name: str) -> dict[str, object]:
+        backup(installation, registry, tmp_path / f"{name}.backup", NOON)
+        other = Settings(data_dir=tmp_path / name)
+        again = Registry(other.registry_url)
+        restore(other, again, tmp_path / f"{name}.backup", NOON)
+        found = verdict(again)
+        again.close()
+        return found
+
+    assert verdict(registry)["verdict"] == "generalise"
+    assert restored("before") == verdict(registry)
+    with registry.session() as session:
+        results.take_look(session, experiments.find(session, "tables"), NOON, NOON.date())
+        session.execute(delete(Outcome))
+    assert restored("after") == verdict(registry)
