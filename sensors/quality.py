@@ -53,11 +53,18 @@ class Clocks:
         hours = round(lag / HOUR)
         behind = 0 < hours <= FARTHEST_ZONE and abs(lag - hours * HOUR) <= WHOLE_HOUR
         same = before is not None and before.hours == hours and received_at - before.received_at <= OFTEN
+        if behind and before is not None and same and _hurried(before, time, received_at):
+            return before
         messages = (before.messages if before is not None and same else 0) + 1 if behind else 0
         if len(self._lags) >= _MOST_DEVICES:
             self._lags.clear()
         found = self._lags[device] = _Lag(hours, messages, time, received_at)
         return found
+
+
+def _hurried(before: _Lag, time: datetime, received_at: datetime) -> bool:
+    """Whether a message came faster than it was measured: a buffer empties, at once or a batch at a time."""
+    return (received_at - before.received_at) * 2 < time - before.time
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,11 @@ for name in secret_key metrics_token mqtt_password postgres_password database_pa
 done
 [ -s database_url ] ||
 	echo "postgresql://temoin:$(cat database_password)@postgres/temoin" >database_url
+# Nobody may guess under which name an ingest is known at the broker either: Mosquitto hands the session of a name, and
+# what waits in it, to whoever signs in with that name, and drops what he may not read.
+for name in mqtt_client_id mqtt_client_id_1 mqtt_client_id_2; do
+	[ -s "$name" ] || echo "temoin-$(openssl rand -hex 8)" >"$name"
+done
 # The group of a shared subscription has a name that nobody can guess: Mosquitto's access list does not keep a
 # gateway from joining one, and who joins takes messages away.
 if [ ! -s mqtt_topics ]; then

@@ -115,6 +115,12 @@ def test_a_late_message_is_no_wrong_clock(lags: list[timedelta]):
     assert codes(lags) == [None] * 10
 
 
+@pytest.mark.parametrize("cadence", [10, 30, 60])
+def test_a_backlog_that_comes_all_at_once_is_no_wrong_clock(cadence: int):
+    lags = [timedelta(seconds=cadence * number) for number in range(3 * 3600 // cadence, 0, -1)]
+    assert codes(lags, every=timedelta(0)) == [None] * len(lags)
+
+
 def test_who_reports_by_the_hour_may_be_an_hour_behind():
     assert codes([timedelta(hours=1)] * 10, every=timedelta(hours=1)) == [None] * 10
 

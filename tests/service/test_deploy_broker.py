@@ -194,6 +194,17 @@ def test_the_topics_to_share_are_those_that_are_followed(broker):
     assert [len(group) for group in groups] == [32]
 
 
+def test_nobody_can_guess_the_names_by_which_the_ingests_are_known(broker):
+    """Mosquitto hands a name's session to whoever signs in with it, and drops what he may not read."""
+    environment = yaml.safe_load((DEPLOY.parents[1] / "docker-compose.yml").read_text())["x-temoin"][
+        "environment"
+    ]
+    assert "TEMOIN_MQTT_CLIENT_ID" not in environment
+    names = [path.read_text().strip() for path in broker.secrets.glob("mqtt_client_id*")]
+    assert len(set(names)) == len(names) == 3
+    assert {len(name) for name in names} == {23}  # the most MQTT 3.1.1 asks every broker to take
+
+
 def test_prepared_twice_nothing_changes(broker):
     files = [path for path in broker.secrets.rglob("*") if path.is_file()]
     before = {path: path.read_bytes() for path in files}
