@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from fastapi import HTTPException, Request
@@ -17,6 +18,7 @@ from service import river
 from service.app import create_app
 from service.auth import ROLES, Person, needs
 from service.ingest import MoverStatus
+from service.registry.tables import Device
 from service.settings import Settings
 
 PUBLIC = {
@@ -306,6 +308,20 @@ def test_every_metric_names_its_unit(app, ingest_says):
     names = {line.split()[2] for line in lines if line.startswith("# TYPE")}
     plain = {name.removesuffix("_total").removesuffix("_created") for name in names}
     assert [name for name in sorted(plain) if not name.endswith(units)] == []
+
+
+def test_every_metric_is_explained_and_nothing_else(app, registry, ingest_says):
+    """In docs/operate.md, by name; Prometheus' own ends (_total, _bucket, _created) left out."""
+    ingest_says()
+    app.state.intake.landing()
+    with registry.session() as session:
+        session.add(Device(key="hall/a", gateway="hall", last_seen=datetime.now(UTC)))
+    lines = from_address(app, "127.0.0.1").get("/metrics").text.splitlines()
+    told = {line.split()[2].removesuffix("_total") for line in lines if line.startswith("# TYPE")}
+    document = (Path(__file__).parents[2] / "docs" / "operate.md").read_text(encoding="utf-8")
+    section = document.partition("## What is measured")[2].partition("\n## ")[0]
+    explained = {name.removesuffix("_total") for name in re.findall(r"`(temoin_\w+)", section)}
+    assert explained == {name for name in told if not name.endswith("_created")}
 
 
 def test_looking_at_metrics_makes_no_landing(app, settings):
