@@ -13,6 +13,8 @@ import math
 import re
 from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from influxdb_client import BucketRetentionRules, Dialect, InfluxDBClient, WritePrecision
@@ -71,10 +73,12 @@ class InfluxStore:
 
         Raises ReadingsRefused when all are kept but those that InfluxDB will never take.
         """
-        kept = {(each.device, each.metric, each.time): each for each in readings}  # the last received wins
-        refused = [(each, "it is no number") for each in kept.values() if not math.isfinite(each.value)]
-        points = _points(each for each in kept.values() if math.isfinite(each.value))
-        points.sort(key=_time)  # what is too old for the bucket stands together, and costs few halvings
+        given = list(readings)
+        refused = [(each, "it is no number") for each in given if not math.isfinite(each.value)]
+        points = _points(each for each in given if math.isfinite(each.value)) if refused else _points(given)
+        points.sort(
+            key=attrgetter("time")
+        )  # what is too old for the bucket stands together, and costs few halvings
         for start in range(0, len(points), BATCH):
             self._send(points[start : start + BATCH], refused)
         if refused:
@@ -162,7 +166,7 @@ class InfluxStore:
         if len(readings) == len(points):
             refused += [(each, why) for each in readings]
             return
-        self._send([_Point([each]) for each in readings], refused)
+        self._send([_Point(each.device, each.time, [each]) for each in readings], refused)
 
     def _make_bucket(self, missing: ApiException) -> None:
         rules = BucketRetentionRules(every_seconds=int(self._retention.total_seconds()))
@@ -225,28 +229,23 @@ class InfluxStore:
 class _Point:
     """The readings of one device at one time, and their line."""
 
-    __slots__ = ("line", "readings")
+    __slots__ = ("line", "readings", "time")
 
-    def __init__(self, readings: list[Reading]) -> None:
-        self.readings = readings
-        first = readings[0]
-        fields = ",".join(f"{each.metric}={float(each.value)!r}" for each in readings)
-        at = (first.time - EPOCH) // MILLISECOND
-        self.line = f"{MEASUREMENT},device={_written_tag(first.device)} {fields} {at}"
-
-
-def _time(point: _Point) -> datetime:
-    return point.readings[0].time
+    def __init__(self, device: str, time: datetime, readings: Collection[Reading]) -> None:
+        self.readings, self.time = readings, time
+        fields = ",".join([f"{each.metric}={float(each.value)!r}" for each in readings])
+        self.line = f"{MEASUREMENT},device={_written_tag(device)} {fields} {(time - EPOCH) // MILLISECOND}"
 
 
 def _points(readings: Iterable[Reading]) -> list[_Point]:
-    """Readings of one device and time together, in the order in which they came."""
-    grouped: dict[tuple[str, datetime], list[Reading]] = {}
+    """Readings of one device and time together, each metric once: the last received wins."""
+    grouped: dict[tuple[str, datetime], dict[str, Reading]] = {}
     for each in readings:
-        grouped.setdefault((each.device, each.time), []).append(each)
-    return [_Point(group) for group in grouped.values()]
+        grouped.setdefault((each.device, each.time), {})[each.metric] = each
+    return [_Point(*key, found.values()) for key, found in grouped.items()]
 
 
+@lru_cache(maxsize=20_000)
 def _written_tag(device: str) -> str:
     plain = _UNWRITABLE.sub(lambda found: f"%{ord(found[0]):02X}", device)
     return _SPECIAL.sub(r"\\\1", plain)
