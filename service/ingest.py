@@ -80,7 +80,7 @@ def receiver_config(settings: Settings) -> ReceiverConfig:
         status=str(_receiver_file(settings)),
         url=settings.mqtt_url,
         topics=settings.mqtt_topics,
-        client_id=settings.mqtt_client_id,
+        client_id=settings.client_id(),
         protocol=settings.mqtt_protocol,
         user=settings.mqtt_user,
         password=settings.mqtt_password.get_secret_value() if settings.mqtt_password else None,

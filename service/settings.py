@@ -88,7 +88,9 @@ class Settings(BaseSettings):
     mqtt_topics: Annotated[tuple[str, ...], NoDecode] = Field(
         ("temoin/#", "application/#", "v3/#", "zigbee2mqtt/#"), description="Topics to follow, by commas"
     )
-    mqtt_client_id: str = Field("temoin-ingest", description="Fixed name of the receiver at the broker")
+    mqtt_client_id: str | None = Field(
+        None, description="Fixed name of the receiver at the broker; made in DATA_DIR if absent"
+    )
     mqtt_user: str | None = Field(None, description="User at the broker")
     mqtt_password: SecretStr | None = Field(None, description="Password at the broker")
     mqtt_ca: Path | None = Field(None, description="CA certificate of the broker (PEM)")
@@ -166,22 +168,33 @@ class Settings(BaseSettings):
         """SECRET_KEY, or the one made once and kept in DATA_DIR (readable by its owner only)."""
         if self.secret_key is not None:
             return self.secret_key.get_secret_value()
-        path = self.data_dir / "secret_key"
-        try:
-            if not path.exists():
-                _make_key(path)
-            return path.read_text(encoding="ascii").strip()
-        except OSError as error:
-            raise SettingsError(
-                f"{PREFIX}DATA_DIR: {path} cannot be made or read ({error.strerror})"
-            ) from error
+        return _kept(self.data_dir / "secret_key", secrets.token_urlsafe(48))
+
+    def client_id(self) -> str:
+        """MQTT_CLIENT_ID, or a name made once and kept in DATA_DIR.
+
+        The broker gives a name's session, and the messages that wait in it, to whoever signs in by that
+        name: nobody must be able to guess it.
+        """
+        made = f"temoin-{secrets.token_hex(8)}"
+        return self.mqtt_client_id or _kept(self.data_dir / "landing" / "client_id", made)
 
 
-def _make_key(path: Path) -> None:
+def _kept(path: Path, made: str) -> str:
+    """What the file says; `made` is written into one that is not there. Raises SettingsError."""
+    try:
+        if not path.exists():
+            _make(path, made)
+        return path.read_text(encoding="ascii").strip()
+    except OSError as error:
+        raise SettingsError(f"{PREFIX}DATA_DIR: {path} cannot be made or read ({error.strerror})") from error
+
+
+def _make(path: Path, secret: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"secret_key.{os.getpid()}")
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
     draft.touch(mode=0o600)
-    draft.write_text(secrets.token_urlsafe(48), encoding="ascii")
+    draft.write_text(secret, encoding="ascii")
     try:
         os.link(draft, path)  # the first of two processes wins; both read the same key
     except FileExistsError:

@@ -1,5 +1,6 @@
 """Settings: one table, bad values named, secrets from files."""
 
+import re
 import stat
 from pathlib import Path
 
@@ -117,3 +118,11 @@ def test_a_folder_that_cannot_hold_the_key_is_named(tmp_path):
 def test_cookies_are_secure_when_people_come_over_https():
     assert Settings(public_url="https://temoin.ville.example/").secure
     assert not Settings(public_url="http://temoin.ville.example").secure
+
+
+def test_a_receivers_name_is_made_once_and_nobody_guesses_it(tmp_path):
+    first, other = Settings(data_dir=tmp_path / "one"), Settings(data_dir=tmp_path / "other")
+    assert re.fullmatch("temoin-[0-9a-f]{16}", first.client_id())
+    assert first.client_id() == Settings(data_dir=tmp_path / "one").client_id() != other.client_id()
+    assert (tmp_path / "one" / "landing" / "client_id").stat().st_mode & 0o777 == 0o600
+    assert Settings(data_dir=tmp_path, mqtt_client_id="hall").client_id() == "hall"
