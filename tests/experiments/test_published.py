@@ -1,4 +1,7 @@
-"""Numbers printed in the literature, to the printed digit. Each test names its source."""
+"""Numbers printed in the literature and in statistics' reference output, to the printed digit.
+
+Each test names where the digits are printed.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +69,10 @@ def test_california_alone_is_no_basis_for_a_decision(california):
 
 
 def test_castle_doctrine_with_five_switch_years_is_lee_and_wooldridge_s(castle):
-    """Lee & Wooldridge (2025), sec. 7.2, eq. 7.18–7.19: 21 states against 29, τ = 0.092 (.0917454)."""
+    """Lee & Wooldridge (2025), sec. 7.2, eq. 7.18–7.19: 21 states against 29, τ = 0.092.
+
+    Seven digits: the authors' castle_lw.do, as kept by the package lwdid.
+    """
     assert (castle.n_treated, castle.n_baseline) == (21, 29)
     assert f"{castle.effect:.7f}" == "0.0917454"
 
@@ -80,58 +86,73 @@ HYOSCYAMINE = [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0]
 HYOSCINE = [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4]
 
 
-def test_student_s_sleep_as_pairs():
-    """Student (1908), Biometrika 6, p. 20: mean difference 1.58, z = 1.35 (n in the SD)."""
+def sleep(*, paired: bool) -> Estimate:
     panel, one, other = changes(HYOSCINE, HYOSCYAMINE)
-    pairs = tuple(zip(one, other, strict=True))
-    estimate = compare(panel, Design(dict.fromkeys(one, 1), tuple(other), min_days=1, pairs=pairs))
+    pairs = tuple(zip(one, other, strict=True)) if paired else None
+    return compare(panel, Design(dict.fromkeys(one, 1), tuple(other), min_days=1, pairs=pairs))
+
+
+def test_sleep_is_student_s():
+    """Student (1908), Biometrika 6, p. 20: mean difference +1.58, S.D. 1.17 (with n, not n − 1)."""
+    estimate = sleep(paired=True)
     assert f"{estimate.effect:.2f}" == "1.58"
-    assert f"{estimate.t / np.sqrt(9):.2f}" == "1.35"
+    assert f"{estimate.se * np.sqrt(9):.2f}" == "1.17"
 
 
-def test_fisher_s_t_of_student_s_sleep():
-    """Fisher (1925), Statistical Methods for Research Workers, §24, ex. 19: paired t = 4.06, 9 df."""
-    panel, one, other = changes(HYOSCINE, HYOSCYAMINE)
-    pairs = tuple(zip(one, other, strict=True))
-    estimate = compare(panel, Design(dict.fromkeys(one, 1), tuple(other), min_days=1, pairs=pairs))
-    assert (f"{estimate.t:.2f}", estimate.df) == ("4.06", 9)
+def test_sleep_as_pairs_is_r_s():
+    """Meys & de Vries, R For Dummies, "How to compare paired data": t.test(extra ~ group, paired = TRUE)."""
+    estimate = sleep(paired=True)
+    assert (f"{estimate.t:.4f}", estimate.df, f"{estimate.p_value:.6f}") == ("4.0621", 9, "0.002833")
+    assert (f"{estimate.ci_low:.7f}", f"{estimate.ci_high:.7f}") == ("0.7001142", "2.4598858")
 
 
-def test_fisher_s_t_of_sleep_as_two_groups():
-    """Fisher (1925), §24, ex. 20: as independent groups t = 1.861, 18 df, P between .1 and .05."""
-    panel, one, other = changes(HYOSCINE, HYOSCYAMINE)
-    estimate = compare(panel, Design(dict.fromkeys(one, 1), tuple(other), min_days=1))
-    assert (f"{estimate.t:.3f}", estimate.df) == ("1.861", 18)
-    assert 0.05 < estimate.p_value < 0.1
+def test_sleep_as_two_groups_is_r_s():
+    """R, data(sleep): t.test(extra ~ group, var.equal = TRUE)."""
+    estimate = sleep(paired=False)
+    assert (f"{estimate.t:.4f}", estimate.df, f"{estimate.p_value:.5f}") == ("1.8608", 18, "0.07919")
+    assert (f"{estimate.ci_low:.6f}", f"{estimate.ci_high:.6f}") == ("-0.203874", "3.363874")
+
+
+SOLES_A = [13.2, 8.2, 10.9, 14.3, 10.7, 6.6, 9.5, 10.8, 8.8, 13.3]
+SOLES_B = [14.0, 8.8, 11.2, 14.2, 11.8, 6.4, 9.8, 11.3, 9.3, 13.6]
+
+
+def test_boys_shoes_are_r_s():
+    """Box, Hunter & Hunter (1978), wear of two materials; R, MASS::shoes: t.test(A, B, paired = TRUE)."""
+    panel, other, one = changes(SOLES_B, SOLES_A)
+    pairs = tuple(zip(other, one, strict=True))
+    estimate = compare(panel, Design(dict.fromkeys(other, 1), tuple(one), min_days=1, pairs=pairs))
+    assert (f"{estimate.effect:.2f}", estimate.df, estimate.draws) == ("0.41", 9, 1024)
+    assert (f"{estimate.t:.4f}", f"{estimate.p_value:.6f}") == ("3.3489", "0.008539")
+    assert (f"{estimate.ci_low:.7f}", f"{estimate.ci_high:.7f}") == ("0.1330461", "0.6869539")
 
 
 DARWIN = [49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48]  # eighths of an inch
 
 
 def darwin() -> Estimate:
-    panel, crossed, selfed = changes([float(d) for d in DARWIN], [0.0] * 15)
+    panel, crossed, selfed = changes([d / 8 for d in DARWIN], [0.0] * 15)
     pairs = tuple(zip(crossed, selfed, strict=True))
     return compare(
         panel, Design(dict.fromkeys(crossed, 1), tuple(selfed), min_days=1, pairs=pairs, assignment="lot")
     )
 
 
-def test_darwin_s_maize_has_fisher_s_t():
-    """Fisher (1935), The Design of Experiments, §17: mean 20.933, standard error 9.746, t = 2.148."""
+def test_darwin_s_maize_is_r_s():
+    """R, HistData::ZeaMays (the data of Fisher 1935, The Design of Experiments): t.test(diff), in inches."""
     estimate = darwin()
-    assert (f"{estimate.effect:.3f}", f"{estimate.se:.3f}", f"{estimate.t:.3f}") == (
-        "20.933",
-        "9.746",
-        "2.148",
-    )
+    assert (f"{estimate.t:.3f}", estimate.df, f"{estimate.p_value:.4f}") == ("2.148", 14, "0.0497")
+    assert f"{estimate.effect:.6f}" == "2.616667"
+    assert (f"{estimate.ci_low:.9f}", f"{estimate.ci_high:.9f}") == ("0.003899165", "5.229434169")
 
 
 def test_darwin_s_maize_has_fisher_s_count():
-    """Fisher (1935), §21: 1,726 of the 2^15 = 32,768 assignments are at least as far out, 5.267 %."""
+    """Fisher (1935), §21: 863 of the 2^15 = 32,768 assignments reach 314, either way 1,726."""
     lot = Lot((Block(2, (1,)),) * 15)
     signs = 1 - 2 * (lot.every() - 2 * np.arange(15))
+    sums = signs @ np.array(DARWIN)
     assert lot.count == 32_768
-    assert int((np.abs(signs @ np.array(DARWIN)) >= sum(DARWIN)).sum()) == 1_726
+    assert (sum(DARWIN), int((sums >= 314).sum()), int((np.abs(sums) >= 314).sum())) == (314, 863, 1_726)
 
 
 def test_a_sample_of_darwin_s_assignments_comes_close():
@@ -142,31 +163,26 @@ def test_a_sample_of_darwin_s_assignments_comes_close():
 
 
 def test_the_lady_has_seventy_ways_to_divide_eight_cups():
-    """Fisher (1935), §5: 70 ways; both extremes count in a two-sided test."""
+    """Fisher (1935), ch. II: 70 ways; both extremes count in a two-sided test."""
     lot = Lot((Block(8, (4,)),))
     assert lot.count == len(lot.every()) == 70
     assert lot.p_floor == 2 / 70
 
 
-def test_snow_s_water_saved_78_lives():
-    """Snow (1855), as in Cunningham (2021), Causal Inference, sec. 9.1: (19 − 85) − (147 − 135)."""
-    panel = two_periods({"Southwark": 135.0, "Lambeth": 85.0}, {"Southwark": 147.0, "Lambeth": 19.0})
-    estimate = compare(panel, Design({"Lambeth": 1}, min_days=1))
-    assert estimate.effect == -78
-    assert estimate.reason("two_rooms") is not None
-    assert (estimate.p_value, estimate.p_randomised, estimate.ci_low) == (None, None, None)
+@pytest.mark.parametrize(("n", "printed"), [(20, "0.8689528"), (4, "0.2224633")])
+def test_power_is_that_of_power_t_test(n, printed):
+    """R, power.t.test(n, delta = 1), sd = 1: one direction."""
+    assert f"{power(n, n, 1.0):.7f}" == printed
 
 
-def test_power_is_that_of_power_t_test():
-    """R Core Team, power.t.test, first example: n = 20 an arm, δ = sd = 1, one direction."""
-    assert f"{power(20, 20, 1.0):.7f}" == "0.8689528"
-
-
-@pytest.mark.parametrize(("d", "n"), [(0.2, 393), (0.5, 64), (0.8, 26)])
+@pytest.mark.parametrize(
+    ("d", "n"),
+    [(0.2, 393), (0.3, 175), (0.4, 100), (0.5, 64), (0.6, 45), (0.7, 33), (0.8, 26), (1.0, 17), (1.2, 12)],
+)
 def test_cohen_s_sample_sizes_have_power_80(d, n):
-    """Cohen (1992), Psychological Bulletin 112, p. 158, table 2, α = .05: 393, 64 and 26 an arm."""
-    assert f"{power(n, n, d):.2f}" == ("0.81" if n == 26 else "0.80")
-    assert power(n - 2, n - 2, d) < 0.8
+    """Cohen (1988), Statistical Power Analysis, tables 2.3 (p. 28–39): n an arm, α = .05 both sides."""
+    assert abs(power(n, n, d) - 0.8) < 0.01
+    assert power(n - 2, n - 2, d) < 0.8 < power(n + 1, n + 1, d)
 
 
 @pytest.mark.parametrize(
