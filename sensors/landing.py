@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-BATCH_BYTES = 16_000_000  # of payloads that `after` gives at once, a single larger one excepted
+BATCH_BYTES = 8_000_000  # of payloads that `after` gives at once, a single larger one excepted
 PACK_MESSAGES = 1000
 REST = 0.01  # seconds between two packs, so that whoever appends gets its turn
 MOST_TOPICS = 20_000  # remembered; more are looked up
@@ -181,7 +181,7 @@ class Landing:
             return [self._message(connection, row) for row in rows]
 
     def after(self, position: int, limit: int) -> list[tuple[int, Message]]:
-        """Ids and messages that follow `position`, at most `limit` and about 16 MB; packed ones included."""
+        """Ids and messages that follow `position`, at most `limit` and about 8 MB; packed ones included."""
         with self._asked() as connection:
             chosen: list[tuple[int, Message]] = []
             size = 0
