@@ -7,7 +7,6 @@ and ledger take the same thing twice without harm.
 from __future__ import annotations
 
 import logging
-import sys
 import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -113,8 +112,23 @@ class Sieve:
                 break
         return sifted
 
+    def decoded(self, message: Message) -> tuple[Sequence[Reading], str | None]:
+        """Every reading of a message, before the gate, and why it is not wholly understood, if it is not."""
+        try:
+            return self._decoder.decode(
+                message.topic, message.payload, message.received_at, message.retained
+            ), None
+        except PayloadRejected as rejection:
+            return rejection.readings, rejection.reason
+        except Exception as error:  # a bug in one format must not stop the river; its bytes are kept
+            log.exception("the decoder failed on a message of %s", message.topic)
+            return (
+                (),
+                f"internal: the decoder failed ({type(error).__name__}); the payload is kept for replay",
+            )
+
     def _take(self, sifted: Sifted, landing_id: int, message: Message) -> None:
-        readings, reason = self._decoded(message)
+        readings, reason = self.decoded(message)
         received_at = message.received_at
         check = self._gate.check
         device, instant = "", None
@@ -132,20 +146,6 @@ class Sieve:
                 sifted.days.add(self._day(instant))
         if reason is not None:
             sifted.refusals.append(Refusal(landing_id, message, reason))
-
-    def _decoded(self, message: Message) -> tuple[Sequence[Reading], str | None]:
-        try:
-            return self._decoder.decode(
-                message.topic, message.payload, message.received_at, message.retained
-            ), None
-        except PayloadRejected as rejection:
-            return rejection.readings, rejection.reason
-        except Exception as error:  # a bug in one format must not stop the river; its bytes are kept
-            log.exception("the decoder failed on a message of %s", message.topic)
-            return (
-                (),
-                f"internal: the decoder failed ({type(error).__name__}); the payload is kept for replay",
-            )
 
     def _day(self, instant: datetime) -> date:
         """The local day; offsets of zones change on quarters of an hour at most."""
@@ -171,7 +171,10 @@ class Progress:
 
 
 class Mover:
-    """Moves messages of one landing into the store, for ever, and loses none whatever the store does."""
+    """Moves messages of one landing into the store, for ever, and loses none whatever the store does.
+
+    `waiting`: the trouble in which an earlier mover of this landing ended, and since when it waited.
+    """
 
     def __init__(
         self,
@@ -182,6 +185,7 @@ class Mover:
         ledger: Ledger,
         raw_retention: timedelta = timedelta(days=30),
         census: Census | None = None,
+        waiting: tuple[str, datetime] | None = None,
     ) -> None:
         self._landing = landing
         self._sieve = sieve
@@ -191,7 +195,8 @@ class Mover:
         self._raw_retention = raw_retention
         self._census = census
         self._tidy_at = 0.0
-        self.progress = Progress(position=landing.position)
+        trouble, since = waiting or (None, None)
+        self.progress = Progress(position=landing.position, trouble=trouble, since=since)
 
     def step(self) -> int:
         """Move one batch; how many messages it was. Raises SensorError and has then moved nothing."""
@@ -212,7 +217,8 @@ class Mover:
             self._census.count(sifted.heard, sifted.refusals)
         self._landing.moved_to(sifted.last_id)
         done = self.progress
-        self.progress = Progress(
+        self.progress = replace(
+            done,
             moved=done.moved + sifted.messages,
             readings=done.readings + len(sifted.readings),
             refused=done.refused + len(sifted.refusals),
@@ -268,7 +274,7 @@ def traced(
     done = {each.landing_id for each in known}
     found = []
     for landing_id, message in messages:
-        readings = sieve.sift([(landing_id, message)], most=sys.maxsize).readings
+        readings, _ = sieve.decoded(message)  # not through the gate: it remembers, and may judge anew
         reasons = [why.get((each.device, each.metric, each.time)) for each in readings]
         reason = next(filter(None, reasons), None)
         if reason is not None and landing_id not in done:

@@ -59,7 +59,7 @@ def ingest(settings: Settings, registry: Registry, store: ReadingStore, stop: th
     """Receive and move until `stop` is set. Raises LandingError when another receiver holds the landing."""
     _wait_for_hold(settings)
     landing = river.open_landing(settings, LANDING)
-    mover = river.mover(settings, registry, store, landing)
+    mover = river.mover(settings, registry, store, landing, _waiting(settings))
     gc.set_threshold(*SPARING)
     watching = threading.Thread(target=_watch, args=(settings, landing, mover, stop), name="receiver")
     watching.start()
@@ -104,6 +104,14 @@ def mover_status(settings: Settings) -> MoverStatus | None:
         return MoverStatus(**json.loads(_mover_file(settings).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
+
+
+def _waiting(settings: Settings) -> tuple[str, datetime] | None:
+    """What the mover before this one waited for when it ended, and since when: a restart mends no store."""
+    before = mover_status(settings)
+    if before is None or before.trouble is None or before.since is None:
+        return None
+    return before.trouble, datetime.fromisoformat(before.since)
 
 
 def troubles(settings: Settings, now: datetime) -> list[str]:

@@ -58,8 +58,14 @@ def sieve(settings: Settings, gate: Gate | None = None) -> Sieve:
     return Sieve(Decoder(timezone=settings.timezone), gate or Gate(), settings.zone)
 
 
-def mover(settings: Settings, registry: Registry, store: ReadingStore, landing: Landing) -> Mover:
-    """The mover of one landing, with the registry behind it."""
+def mover(
+    settings: Settings,
+    registry: Registry,
+    store: ReadingStore,
+    landing: Landing,
+    waiting: tuple[str, datetime] | None = None,
+) -> Mover:
+    """The mover of one landing, with the registry behind it; `waiting` as `sensors.move.Mover` has it."""
     return Mover(
         landing,
         sieve(settings),
@@ -68,6 +74,7 @@ def mover(settings: Settings, registry: Registry, store: ReadingStore, landing: 
         RegistryLedger(registry),
         timedelta(days=settings.raw_days),
         RegistryCensus(registry),
+        waiting,
     )
 
 

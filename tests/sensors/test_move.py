@@ -191,6 +191,24 @@ def test_a_failing_store_is_tried_again_and_says_since_when(river: River, monkey
     assert len(river.store.kept) == 1
 
 
+def test_a_mover_that_is_started_again_still_says_since_when_the_store_is_away(river: River):
+    since = NOON - timedelta(hours=9)
+    river.landing.append([native()])
+    river.store.down = 1
+    sieve = Sieve(river.decoder, Gate(), PARIS)
+    waiting = ("the store is down", since)
+    mover = Mover(river.landing, sieve, river.store, river.quarantine, river.ledger, waiting=waiting)
+    stop = threading.Event()
+    stop.wait = lambda _seconds: stop.set()  # type: ignore[method-assign,assignment]
+    mover.run(stop)
+    assert mover.progress.since == since
+    stop.clear()
+    mover.run(stop)
+    assert mover.progress.since is None
+    assert mover.progress.trouble is None
+    assert len(river.store.kept) == 1
+
+
 def test_a_second_mover_goes_on_where_the_first_was_killed(river: River):
     river.landing.append([native(co2=600 + n, time=NOON + timedelta(seconds=n)) for n in range(10)])
     river.landing.append([Message("temoin/nord/loire", b"bad", NOON)])
@@ -254,6 +272,26 @@ def test_a_reading_the_store_will_never_take_goes_to_quarantine_with_its_message
     assert refusal.reason == "store_refused: no temperatures here"
     assert mover.progress.refused == 1
     assert mover.step() == 0
+
+
+def test_what_the_store_refuses_is_found_again_though_the_gate_would_now_judge_otherwise(tmp_path: Path):
+    landing = Landing(tmp_path / "mqtt.db")
+    landing.append([native(co2=612), native(temperature=21.5)])
+
+    class Forgetful(Gate):
+        """Lets everything through once, and then nothing."""
+
+        times = 0
+
+        def check(self, _reading: Reading, _received_at: datetime) -> str | None:
+            """No word the first two times."""
+            type(self).times += 1
+            return None if self.times <= 2 else "clock_behind: since then"
+
+    river = River(landing, store=ChoosyStore())
+    sieve = Sieve(river.decoder, Forgetful(), PARIS)
+    Mover(landing, sieve, river.store, river.quarantine, river.ledger).step()
+    assert river.quarantine.reasons == ["store_refused: no temperatures here"]
 
 
 def test_a_store_that_says_when_to_come_back_is_left_alone_until_then(tmp_path: Path, monkeypatch):
