@@ -48,7 +48,7 @@ def create_app(
     registry = registry or Registry(settings.registry_url)
     store = store or open_store(settings)
 
-    intake = Intake(settings, registry, store)
+    intake = Intake(settings, registry)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from sensors.landing import Landing
     from sensors.move import Mover, Progress
-    from sensors.store import ReadingStore
     from service.registry import Registry
     from service.settings import Settings
 
@@ -64,8 +64,8 @@ class Taken:
 class Intake:
     """The landing of what is posted, opened when it is first needed, and its mover."""
 
-    def __init__(self, settings: Settings, registry: Registry, store: ReadingStore) -> None:
-        self._settings, self._registry, self._store = settings, registry, store
+    def __init__(self, settings: Settings, registry: Registry) -> None:
+        self._settings, self._registry = settings, registry
         self._turn = threading.Lock()
         self._sieve = river.sieve(settings)
         self._landing: Landing | None = None
@@ -103,17 +103,21 @@ class Intake:
         return Taken(len(messages), readings, tuple(refused))
 
     def move(self, stop: threading.Event) -> None:
-        """Move what lands into the store until `stop` is set; one process of several on a folder does."""
+        """Move what lands into the store until `stop` is set; one process of several on a folder does.
+
+        The store is the mover's own: whoever waits to write holds up nobody who reads for a page.
+        """
         while not stop.is_set():
             try:
-                landing = self.landing()
-                landing.hold()
-                self._mover = river.mover(self._settings, self._registry, self._store, landing)
+                with closing(river.open_store(self._settings)) as store:
+                    landing = self.landing()
+                    mover = river.mover(self._settings, self._registry, store, landing)
+                    landing.hold()
+                    self._mover = mover
+                    mover.run(stop)
             except SensorError as error:
-                log.info("another process moves what is posted, or the landing cannot be used: %s", error)
+                log.info("another process moves what is posted, or it cannot be moved: %s", error)
                 stop.wait(AGAIN)
-                continue
-            self._mover.run(stop)
 
     def close(self) -> None:
         """Let go of the landing; twice is fine."""

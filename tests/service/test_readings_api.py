@@ -7,10 +7,14 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
+import urllib.request
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -323,3 +327,48 @@ def test_the_api_describes_the_request(reader):
     assert operation["security"] == [{"gateway": []}]
     assert operation["responses"].keys() >= {"202", "401", "403", "413", "415", "422", "429", "503"}
     assert PATH in reader.get("/api/docs").text
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("registry")
+def test_serve_killed_after_its_answers_has_lost_nothing(settings, token_of, tmp_path):
+    """Whatever was answered 202 is in the store once `serve` has been started again, and once."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {**os.environ, "TEMOIN_DATA_DIR": str(settings.data_dir), "TEMOIN_PORT": str(port)}
+    token, sent, log = token_of(), 0, (tmp_path / "log").open("wb")
+
+    def serve():
+        command = [Path(sys.executable).with_name("temoin"), "serve"]
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log)
+        process.stdout.readline()
+        return process
+
+    def send(number):
+        body = json.dumps([item(f"d{number % 7}", AT + timedelta(milliseconds=number))]).encode()
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        request = urllib.request.Request(f"http://127.0.0.1:{port}{PATH}", body, headers)
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - likewise
+            assert answer.status == 202
+
+    for _ in range(2):
+        process = serve()
+        for _ in range(40):
+            send(sent)
+            sent += 1
+        process.kill()
+        process.communicate()
+    process = serve()
+    try:
+        with closing(river.open_store(settings)) as store:
+            until, found = time.monotonic() + 20, []
+            while len(found) < sent and time.monotonic() < until:
+                time.sleep(0.1)
+                found = store.read(AT, AT + timedelta(seconds=10))
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+        log.close()
+    assert len(found) == sent == 80
+    assert process.returncode in (0, -signal.SIGTERM)
