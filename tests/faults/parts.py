@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import psutil
+import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
@@ -51,24 +52,40 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def self_signed(certificate: Path, days: int) -> Path:
+    """A certificate of 127.0.0.1 that signs itself, good for so many days from now, its key beside it."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not here: apt-get install openssl")
+    key, request, names = (certificate.with_suffix(suffix) for suffix in (".key", ".csr", ".ext"))
+    names.write_text("subjectAltName=IP:127.0.0.1\n")
+    asked = ["openssl", "req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=127.0.0.1"]
+    subprocess.run([*asked, "-keyout", key, "-out", request], check=True, capture_output=True)
+    signed = ["openssl", "x509", "-req", "-days", str(days), "-in", request, "-signkey", key]
+    subprocess.run([*signed, "-extfile", names, "-out", certificate], check=True, capture_output=True)
+    return certificate
+
+
 class Broker:
     """Mosquitto on the loopback."""
 
     def __init__(self, folder: Path) -> None:
-        self.port = free_port()
+        self.port, self.tls_port = free_port(), free_port()
         self.url = f"mqtt://127.0.0.1:{self.port}"
+        self.tls_url = f"mqtts://127.0.0.1:{self.tls_port}"
+        self.certificate: Path | None = None  # with one, it speaks TLS on the other port
+        self.demands = ["allow_anonymous true"]  # there
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
-        self.certificate: Path | None = None
 
     def start(self) -> None:
         """With Debian's defaults, except that nothing is dropped from its queue."""
         assert MOSQUITTO is not None
-        lines = [f"listener {self.port} 127.0.0.1", "allow_anonymous true", "max_queued_messages 0"]
-        lines += ["persistence true", f"persistence_location {self._folder}/", "autosave_interval 1"]
+        lines = ["per_listener_settings true", "max_queued_messages 0", "autosave_interval 1"]
+        lines += ["persistence true", f"persistence_location {self._folder}/"]
+        lines += [f"listener {self.port} 127.0.0.1", "allow_anonymous true"]
         if self.certificate:
-            lines.insert(1, f"certfile {self.certificate}")
-            lines.insert(2, f"keyfile {self.certificate.with_suffix('.key')}")
+            lines += [f"listener {self.tls_port} 127.0.0.1", f"certfile {self.certificate}"]
+            lines += [f"keyfile {self.certificate.with_suffix('.key')}", *self.demands]
         if os.geteuid() == 0:
             lines.append("user root")
         (self._folder / "mosquitto.conf").write_text("\n".join(lines) + "\n")

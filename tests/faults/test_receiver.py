@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from paho.mqtt.publish import multiple
+from parts import self_signed
 
 from sensors.landing import Landing
 from sensors.reading import Message
@@ -241,36 +242,72 @@ def test_what_came_at_qos_0_is_counted_as_unpromised(
     receiving.landing.close()
 
 
-@pytest.fixture
-def certificate(tmp_path: Path) -> Path:
-    """A certificate of 127.0.0.1 that signs itself, its key beside it."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not here: apt-get install openssl")
-    made = tmp_path / "broker.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-out", str(made)]
-    command += ["-keyout", str(made.with_suffix(".key")), "-subj", "/CN=127.0.0.1"]
-    subprocess.run([*command, "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
-    return made
-
-
 def test_over_tls_everything_lands_and_an_unknown_certificate_is_refused_in_a_sentence(
-    broker: Broker, tmp_path: Path, certificate: Path, eventually: Callable[..., None]
+    broker: Broker, tmp_path: Path, eventually: Callable[..., None]
 ):
     broker.stop()
-    broker.certificate = certificate
+    broker.certificate = self_signed(tmp_path / "broker.pem", 2)
     broker.start()
-    url = broker.url.replace("mqtt://", "mqtts://")
-    suspicious = Receiving(tmp_path / "suspicious", url)
+    suspicious = Receiving(tmp_path / "suspicious", broker.tls_url)
     with suspicious.running():
         eventually(lambda: "certificate" in (suspicious.receiver.status.trouble or ""))
     suspicious.landing.close()
-    trusting = Receiving(tmp_path / "trusting", url, ca=str(certificate))
+    trusting = Receiving(tmp_path / "trusting", broker.tls_url, ca=str(broker.certificate))
     with trusting.running():
         eventually(lambda: trusting.connected)
-        messages = [("temoin/nord/a", body * 100, 1, False) for body in numbered(0, 300)]
-        multiple(messages, hostname="127.0.0.1", port=broker.port, tls={"ca_certs": str(certificate)})
+        publish(broker, [body * 100 for body in numbered(0, 300)])
         eventually(lambda: len(trusting.payloads()) == 300)
     trusting.landing.close()
+
+
+def test_an_expired_certificate_is_named_and_a_renewed_one_needs_no_restart(
+    broker: Broker, tmp_path: Path, eventually: Callable[..., None]
+):
+    broker.stop()
+    broker.certificate = self_signed(tmp_path / "broker.pem", 0)
+    broker.start()
+    receiving = Receiving(tmp_path / "landing", broker.tls_url, ca=str(broker.certificate))
+    with receiving.running():
+        eventually(lambda: "certificate has expired" in (receiving.receiver.status.trouble or ""))
+        broker.stop()
+        self_signed(broker.certificate, 2)
+        broker.start()
+        eventually(lambda: receiving.connected)
+        publish(broker, [b"1"])
+        eventually(lambda: receiving.payloads() == [b"1"])
+        eventually(lambda: receiving.receiver.status.trouble is None)
+    receiving.landing.close()
+
+
+def test_certificate_user_and_password_open_a_broker_that_asks_for_all_three(
+    broker: Broker, tmp_path: Path, eventually: Callable[..., None]
+):
+    if shutil.which("mosquitto_passwd") is None:
+        pytest.skip("mosquitto_passwd is not here: apt-get install mosquitto")
+    passwords, ours = tmp_path / "passwords", self_signed(tmp_path / "client.pem", 2)
+    subprocess.run(["mosquitto_passwd", "-b", "-c", passwords, "temoin", "open"], check=True)
+    broker.stop()
+    broker.certificate = self_signed(tmp_path / "broker.pem", 2)
+    broker.demands = ["allow_anonymous false", f"password_file {passwords}"]
+    broker.demands += [f"cafile {ours}", "require_certificate true"]
+    broker.start()
+    known = {"ca": str(broker.certificate), "user": "temoin", "password": "open"}
+    shown = {"cert": str(ours), "key": str(ours.with_suffix(".key"))}
+    for name, given, said in (
+        ("nameless", known, "ended"),
+        ("wrong", {**known, **shown, "password": "shut"}, "check user, password and certificates"),
+    ):
+        refused = Receiving(tmp_path / name, broker.tls_url, **given)
+        with refused.running():
+            eventually(lambda: said in (refused.receiver.status.trouble or ""))  # noqa: B023 - waited for here
+            assert not refused.connected
+        refused.landing.close()
+    welcome = Receiving(tmp_path / "welcome", broker.tls_url, **known, **shown)
+    with welcome.running():
+        eventually(lambda: welcome.connected)
+        publish(broker, [b"1"])
+        eventually(lambda: welcome.payloads() == [b"1"])
+    welcome.landing.close()
 
 
 def test_it_waits_for_a_broker_that_is_not_there_yet(
