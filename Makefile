@@ -9,7 +9,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test check lint types faults bench calibration lock clean
+.PHONY: help demo test check lint types faults bench references calibration lock clean
 
 help: ## This list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1	/' | expand -t 18
@@ -34,6 +34,10 @@ faults: $(VENV)/.dev ## The fault report: what is done to the river, and where e
 
 bench: $(VENV)/.dev ## The measurements, each printed as a table
 	@for b in benchmarks/*.py; do case $$b in */calibration.py) ;; *) echo "== $$b"; $(BIN)/python $$b || exit 1; esac; done
+
+references: $(VENV)/references/.ready ## The same beside pyfixest and wildboottest, in an environment of its own
+	@$(VENV)/references/bin/python benchmarks/references.py
+	@exec $(VENV)/references/bin/python -m pytest -q -p no:warnings --noconftest tests/experiments/test_references.py $(ARGS)
 
 calibration: $(VENV)/.dev ## The calibration of the comparison (docs/method.md), under twenty minutes
 	@exec $(BIN)/python benchmarks/calibration.py $(ARGS)
@@ -64,4 +68,10 @@ $(VENV)/.run: $(VENV)/bin/python pyproject.toml service/deploy/requirements.lock
 $(VENV)/.dev: $(VENV)/.run tests/requirements.lock
 	@echo "Installing what the tests need (once)…"
 	@$(INSTALL) --require-hashes -r tests/requirements.lock || { echo "The packages could not be installed; the first time needs a package index, see the lines above." >&2; exit 1; }
+	@touch $@
+
+$(VENV)/references/.ready: $(VENV)/.dev pyproject.toml
+	@echo "Installing pyfixest and wildboottest (once)…"
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV)/references
+	@$(BIN)/uv pip install --quiet --python $(VENV)/references/bin/python --editable . --group references
 	@touch $@

@@ -1,7 +1,6 @@
 """The comparison beside pyfixest (two-way fixed effects) and wildboottest on the same panels, in one run.
 
-python -m pip install --group references        once; they are no dependency of Témoin's
-python benchmarks/references.py
+make references        installs them (no dependency of Témoin's) in an environment of their own, runs this
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ try:
     import statsmodels.formula.api as formulas
     from wildboottest.wildboottest import wildboottest
 except ModuleNotFoundError as missing:
-    print(f"{missing.name} is missing: python -m pip install --group references")
+    print(f"{missing.name} is missing: make references")
     sys.exit(0)  # a run of every benchmark goes on
 
 PANELS = {

@@ -75,9 +75,9 @@ def window_means(values: Floats, before: Flags, after: Flags) -> Means:
 
 
 def detrended_change(values: Floats, days: Floats, before: Flags, after: Flags) -> Floats:
-    """Mean after minus the room's own straight line through its days before (Lee & Wooldridge 2025, sec. 5).
+    """Mean after minus the room's own straight line through its days before.
 
-    NaN for a room with fewer than three days before.
+    Lee & Wooldridge (2025), procedure 3.1. NaN for a room with fewer than three days before.
     """
     pre = np.isfinite(values) & before
     count = pre.sum(-1)
