@@ -82,8 +82,9 @@ def limits() -> Throttle:
 async def post_readings(request: Request, gateway: Annotated[str, Depends(gateway_of)]) -> ApiTaken:
     """Keep readings of a gateway, with its token; each item is on disk before the answer.
 
-    What is refused is named item by item and waits in quarantine with its bytes. Devices are the gateway's
-    own: `loire-1` of `hall` is `hall/loire-1`.
+    Body: `{"device": "loire-1", "time": "2026-03-02T09:15:00Z", "readings": {"co2": 612}}`, or a list of such
+    items. What is refused is named item by item and waits in quarantine with its bytes. Devices are the
+    gateway's own: `loire-1` of `hall` is `hall/loire-1`.
     """
     _json_only(request)
     wait = request.app.state.throttles["readings"].attempt(gateway)

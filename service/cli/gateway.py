@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
@@ -53,7 +54,11 @@ def add(name: Name, days: Days = 365) -> None:
 
 
 @gateway_app.command("list")
-def list_() -> None:
+def list_(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object a line, no secrets.")
+    ] = False,
+) -> None:
     """Every gateway: since when, until when its token is good, and when it was last heard.
 
     Example: temoin gateway list
@@ -64,12 +69,8 @@ def list_() -> None:
         last = {each.source: each.last_message for each in gateways.totals(session)}
         for each in gateways.everything(session):
             until = max((token.expires for token in each.tokens), default=None)
-            heard = last.get(each.name)
-            typer.echo(
-                f"{each.name}\tadded {each.added_at:%Y-%m-%d}"
-                f"\ttoken {f'until {until:%Y-%m-%d}' if until else 'none'}"
-                f"\t{f'last heard {heard:%Y-%m-%d %H:%M} UTC' if heard else 'never heard'}"
-            )
+            facts = (each.name, each.added_at, until, last.get(each.name))
+            typer.echo(_as_json(*facts) if as_json else _as_line(*facts))
 
 
 @gateway_app.command()
@@ -137,6 +138,17 @@ def write() -> None:
     with _gateways(settings) as session:
         _write(settings, session)
     typer.echo(_reload(settings))
+
+
+def _as_line(name: str, added: datetime, until: datetime | None, heard: datetime | None) -> str:
+    token = f"token until {until:%Y-%m-%d}" if until else "token none"
+    last = f"last heard {heard:%Y-%m-%d %H:%M} UTC" if heard else "never heard"
+    return f"{name}\tadded {added:%Y-%m-%d}\t{token}\t{last}"
+
+
+def _as_json(name: str, added: datetime, until: datetime | None, heard: datetime | None) -> str:
+    times = {"added_at": added, "token_until": until, "last_message": heard}
+    return json.dumps({"name": name, **{key: at and at.isoformat() for key, at in times.items()}})
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -104,6 +105,9 @@ def test_gateways_are_listed_with_their_tokens_end(temoin):
     until = f"{datetime.now(UTC) + timedelta(days=10):%Y-%m-%d}"
     name, _, token, heard = temoin("gateway", "list")[1].strip().split("\t")
     assert (name, token, heard) == ("hall", f"token until {until}", "never heard")
+    described = json.loads(temoin("gateway", "list", "--json")[1])
+    assert described.keys() == {"name", "added_at", "token_until", "last_message"}
+    assert described["token_until"].startswith(until)
 
 
 def test_every_command_has_a_help_with_an_example(temoin):
