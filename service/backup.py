@@ -18,6 +18,7 @@ import tarfile
 import tempfile
 from contextlib import closing
 from datetime import UTC, date, datetime, time, timedelta
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -321,8 +322,12 @@ def _forget(settings: Settings, registry: Registry, now: datetime) -> None:
 
 def _told(held: dict[str, str], settings: Settings) -> list[str]:
     """What is in an archive, a line each kind."""
-    kinds = {"registry/": "tables of the registry", "landing/": "landings", "store/days/": "days of readings"}
-    lines = [f"{sum(name.startswith(start) for name in held)} {what}" for start, what in kinds.items()]
+    kinds = {
+        "registry/*.jsonl": "tables of the registry",
+        "landing/*.db": "landings",
+        "store/days/*.parquet": "days of readings",
+    }
+    lines = [f"{sum(fnmatch(name, like) for name in held)} {what}" for like, what in kinds.items()]
     if settings.store == "influxdb":
         lines[-1] = "no readings: they are in InfluxDB, `influx backup` copies them"
     return lines
