@@ -34,7 +34,10 @@ if TYPE_CHECKING:
 
 Grade = Literal["decision", "indicative", "none"]
 GRADES: tuple[Grade, ...] = ("none", "indicative", "decision")
-DATES_APART = 20  # panel days between switches up to which the interval was calibrated (docs/method.md)
+# Panel days between switches up to which the interval was calibrated (docs/method.md). A baseline room's
+# change is averaged over the dates and varies less: with many a treated room, that costs more, sooner.
+DATES_APART, DATES_APART_FEW = 20, 5
+MANY_BASELINE = 2
 
 
 @dataclass(frozen=True)
@@ -313,8 +316,9 @@ def _cautions(picked: Selection, ratio: float | None, history: Placebo | None) -
     if picked.missing:
         reasons.append(Reason("missing_cells", {"share": picked.missing}))
     apart = int(picked.before.sum(axis=1).max() - picked.before.sum(axis=1).min())
-    if apart > DATES_APART:
-        reasons.append(Reason("dates_apart", {"days": apart, "limit": DATES_APART}))
+    limit = DATES_APART if picked.n_baseline <= MANY_BASELINE * picked.n_treated else DATES_APART_FEW
+    if apart > limit:
+        reasons.append(Reason("dates_apart", {"days": apart, "limit": limit}))
     if ratio is not None and max(ratio, 1 / ratio) > SD_RATIO_LIMIT:
         reasons.append(Reason("sd_ratio", {"ratio": ratio, "limit": SD_RATIO_LIMIT}))
     if history is not None and history.sd_ratio is not None and history.sd_ratio > SD_RATIO_LIMIT:
