@@ -398,12 +398,14 @@ def _of_hundred(effect: float, say: Language) -> str:
 
 REASONS: dict[str, str] = {
     "absent": N_("aucune valeur de cette salle"),
-    "too_few_days": N_("{before} jours valables avant, {after} après : il en faut {needed} de chaque côté"),
-    "too_few_answers": N_("{before} réponses avant, {after} après : il en faut {needed} de chaque côté"),
+    "too_few_days": N_("jours valables : {before} avant, {after} après ; il en faut {needed} de chaque côté"),
+    "too_few_answers": N_("réponses : {before} avant, {after} après ; il en faut {needed} de chaque côté"),
     "pair_broken": N_("l’autre salle de la paire, {partner}, est écartée"),
     "no_common_days": N_("aucun jour commun avec les autres salles"),
     "no_treated": N_("Aucune salle réaménagée n’a assez de jours valables."),
-    "no_baseline": N_("Aucune salle témoin n’a assez de jours valables."),
+    "no_baseline": N_(
+        "Aucune salle témoin à qui se comparer : il n’y en a pas, ou aucune n’a assez de jours valables."
+    ),
     "two_rooms": N_("Avec une salle de chaque côté, rien ne distingue l’effet du hasard."),
     "one_pair": N_("Avec une seule paire de salles, rien ne distingue l’effet du hasard."),
     "zero_variance": N_("Toutes les salles ont changé d’autant : rien ne mesure le hasard."),
@@ -435,11 +437,11 @@ REASONS: dict[str, str] = {
     ),
     "retrospective": N_("L’expérience a été déclarée après le changement : indicative au mieux."),
     "grade_none": N_("{n_treated} + {n_baseline} salles ne suffisent pas pour conclure."),
-    "rooms_lost": N_("{kept} salles gardées sur les {planned} prévues."),
+    "rooms_lost": N_("Salles gardées : {kept} sur les {planned} prévues."),
     "locked": N_("L’expérience est en cours : ni effet ni verdict avant la fin."),
     "not_started": N_("L’expérience n’a pas commencé."),
     "interim_goes_on": N_("Le point d’étape ne permet pas de s’arrêter : l’expérience continue."),
-    "not_estimable": N_("L’effet n’a pas pu être estimé."),
+    "not_estimable": N_("Rien ne permet de juger l’effet."),
     "no_threshold": N_("Aucun seuil utile n’a été fixé avant le début : il n’y a pas de verdict."),
     "useful": N_("L’effet ({effect}) atteint le seuil utile ({useful})."),
     "not_useful_yet": N_("L’effet ({effect}) est réel, mais sous le seuil utile ({useful})."),
@@ -457,7 +459,7 @@ REASONS: dict[str, str] = {
     "voices_alone": N_("Un formulaire ouvert à tous ne suffit pas, seul, pour généraliser."),
     "fragile": N_("Résultat fragile : à confirmer avant de s’engager."),
     "add_rooms": N_("Ajouter {added} : à {n_treated} + {n_baseline}, l’expérience devient {grade}."),
-    "more_days": N_("Observer {rooms} au moins {days} jours de plus : l’expérience devient {grade}."),
+    "more_days": N_("Observer {rooms} au moins {more} : l’expérience devient {grade}."),
     "new_protocol": N_(
         "Recommencer avec les mêmes salles, en déclarant le protocole avant le changement : l’expérience devient {grade}."
     ),
@@ -484,6 +486,8 @@ def reason(
     values = {key: _number(key, value, say, sizes, names or {}) for key, value in given.numbers.items()}
     if given.code == "few_rooms":
         values["chance"] = chance(given.numbers["p_floor"], say)
+    if given.code == "more_days":
+        values["more"] = say.plural("{n} jour de plus", "{n} jours de plus", given.numbers["days"])
     if given.code == "add_rooms":
         values["added"] = _added(given, say)
     return say(REASONS[given.code], **values)

@@ -109,7 +109,7 @@ def analyse(  # noqa: PLR0913, PLR0917 - one parameter an option
     else:
         from service.cli.terminal import show_result  # noqa: PLC0415 - words are not for --json
 
-        show_result(result, locale.value)
+        show_result(result, locale.value, locked=design is not None)
 
 
 def plan(  # noqa: PLR0913, PLR0917 - one parameter an option

@@ -110,8 +110,8 @@ def _between(bounds: tuple[float, float] | tuple[None, None] | None, locale: Loc
     return LABELS[locale]["to"].format(low=_number(low, locale), high=_number(high, locale))
 
 
-def show_result(result: Result, locale: Locale) -> None:
-    """The sentence, the card, the numbers, a dot per room, the reasons."""
+def show_result(result: Result, locale: Locale, *, locked: bool) -> None:
+    """The sentence, the card, the numbers, a dot per room, the reasons; `locked` by a protocol or not."""
     say = language(locale)
     out = Console(highlight=False, soft_wrap=False)
     verdict = card(result, say)
@@ -135,7 +135,7 @@ def show_result(result: Result, locale: Locale) -> None:
                     for item in others
                 ],
             )
-        _print_left_out(out, estimated, locale)
+        _print_left_out(out, estimated, locale, locked=locked)
         given = [*result.reasons, *estimated.reasons, *result.way_out]
         # that it is not estimable has been said above; here is why
         given = [why for why in given if why.code != "not_estimable"]
@@ -145,6 +145,8 @@ def show_result(result: Result, locale: Locale) -> None:
 
 def _measure_row(item: MeasureResult, locale: Locale, label: str) -> tuple[str, str]:
     words, estimated = LABELS[locale], item.estimate
+    if estimated.effect is None:
+        return label, words["not_estimable"]
     text = f"{_number(estimated.effect, locale)}  ({_between(_interval(estimated), locale)})"
     if item.state is not None:
         return label, f"{text}  {words[item.state]}"
@@ -164,14 +166,14 @@ def _counts(n_treated: int, n_baseline: int, locale: Locale) -> str:
     )
 
 
-def _print_left_out(out: Console, estimated: Estimate, locale: Locale) -> None:
-    """Rooms left out for the same reason, on one line."""
+def _print_left_out(out: Console, estimated: Estimate, locale: Locale, *, locked: bool) -> None:
+    """Rooms left out for the same reason, on one line; which option would ask less, where none was locked."""
     label, left = LABELS[locale], dict[str, list[str]]()
     for room, cause in estimated.excluded.items():
         left.setdefault(reason(cause, locale), []).append(room)
     for why, rooms in left.items():
         out.print(f"{label['excluded']}{label['colon']}{', '.join(rooms)} ({why})")
-    if any(cause.code == "too_few_days" for cause in estimated.excluded.values()):
+    if not locked and any(cause.code == "too_few_days" for cause in estimated.excluded.values()):
         out.print(label["min_days"])
 
 
