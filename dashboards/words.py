@@ -416,7 +416,8 @@ REASONS: dict[str, str] = {
         "Les réaménagements sont éloignés de {days} jours (au-delà de {limit}) : l’intervalle est un peu trop court."
     ),
     "sd_ratio": N_(
-        "Les évolutions des deux groupes de salles ne sont pas aussi dispersées (rapport {ratio}, limite {limit})."
+        "Les évolutions des deux groupes de salles ne sont pas aussi dispersées (rapport {ratio}, limite {limit}) ; "
+        "entre salles toutes semblables, cela arrive {chance}."
     ),
     "sd_ratio_history": N_(
         "Avant même le changement, les deux groupes n’étaient pas aussi dispersés (rapport {ratio}, limite {limit})."
@@ -486,6 +487,8 @@ def reason(
     values = {key: _number(key, value, say, sizes, names or {}) for key, value in given.numbers.items()}
     if given.code == "few_rooms":
         values["chance"] = chance(given.numbers["p_floor"], say)
+    if given.code == "sd_ratio":
+        values["chance"] = chance(given.numbers["chance"], say)
     if given.code == "more_days":
         values["more"] = say.plural("{n} jour de plus", "{n} jours de plus", given.numbers["days"])
     if given.code == "add_rooms":
@@ -522,7 +525,9 @@ def chance(p: float, say: Language) -> str:
     if p <= 0:
         return say("presque jamais")
     times = round(1 / p)
-    return say("1 fois sur {times}", times=times) if times > 1 else say("chaque fois")
+    if times > 1:
+        return say("1 fois sur {times}", times=times)
+    return say("chaque fois") if round(p, 2) == 1 else say("le plus souvent")
 
 
 def rooms_phrase(n: int, say: Language, *, treated: bool) -> str:
@@ -784,12 +789,15 @@ _LACKING: tuple[tuple[str, str], ...] = (
         "voices_alone",
         N_("Les réponses d’un formulaire ouvert à tous ne suffisent pas, seules, pour généraliser."),
     ),
-    ("fragile", N_("Le résultat est fragile : il dépend trop de quelques salles.")),
     (
         "uncertain",
         N_("L’effet peut être utile comme nul : il faut plus de salles, ou un changement plus net."),
     ),
     ("not_useful_yet", N_("L’effet existe, mais il est plus petit que ce qui avait été jugé utile.")),
+    (
+        "randomisation_disagrees",
+        N_("L’effet est utile, mais les deux calculs du hasard ne disent pas la même chose."),
+    ),
     ("guardrail_unclear", N_("L’effet est utile, mais on ne sait pas encore si rien n’est abîmé.")),
     ("guardrail_not_estimable", N_("L’effet est utile, mais on ne sait pas encore si rien n’est abîmé.")),
 )

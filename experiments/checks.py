@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from scipy.special import fdtr
 
 from experiments.changes import detrended_change
+from experiments.reason import Reason
 
 if TYPE_CHECKING:
     from experiments.changes import Floats
@@ -99,6 +101,14 @@ def placebo_changes(values: Floats, window: int) -> Floats:
 def sd_ratio(changes: Floats, n_treated: int) -> float | None:
     """SD of the treated rooms' changes ÷ that of the baseline rooms; None below two rooms an arm."""
     return _history_ratio(changes[:, None], n_treated)
+
+
+def uneven(ratio: float | None, n_treated: int, n_baseline: int) -> tuple[Reason, ...]:
+    """The caution for arms whose rooms moved unlike amounts; how often like rooms look so is an F ratio."""
+    if ratio is None or max(ratio, 1 / ratio) <= SD_RATIO_LIMIT:
+        return ()
+    low, high = fdtr(n_treated - 1, n_baseline - 1, [SD_RATIO_LIMIT**-2, SD_RATIO_LIMIT**2]).tolist()
+    return (Reason("sd_ratio", {"ratio": ratio, "limit": SD_RATIO_LIMIT, "chance": low + 1 - high}),)
 
 
 def _history_ratio(changes: Floats, n_treated: int) -> float | None:

@@ -16,6 +16,7 @@ from experiments.checks import (
     leave_one_pair_out,
     placebo,
     sd_ratio,
+    uneven,
 )
 from experiments.grid import Grid, read_grid
 from experiments.inference import paired, pooled, randomise, randomise_pairs, t_p_value, t_quantile
@@ -319,8 +320,7 @@ def _cautions(picked: Selection, ratio: float | None, history: Placebo | None) -
     limit = DATES_APART if picked.n_baseline <= MANY_BASELINE * picked.n_treated else DATES_APART_FEW
     if apart > limit:
         reasons.append(Reason("dates_apart", {"days": apart, "limit": limit}))
-    if ratio is not None and max(ratio, 1 / ratio) > SD_RATIO_LIMIT:
-        reasons.append(Reason("sd_ratio", {"ratio": ratio, "limit": SD_RATIO_LIMIT}))
+    reasons += uneven(ratio, picked.n_treated, picked.n_baseline)
     if history is not None and history.sd_ratio is not None and history.sd_ratio > SD_RATIO_LIMIT:
         reasons.append(Reason("sd_ratio_history", {"ratio": history.sd_ratio, "limit": SD_RATIO_LIMIT}))
     lost = {room: reason for room, reason in picked.excluded.items() if reason.code != "pair_broken"}

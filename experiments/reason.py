@@ -32,7 +32,8 @@ REASONS: dict[str, tuple[str, ...]] = {
         "days",
         "limit",
     ),  # switches further apart than was calibrated: the interval is a little short
-    "sd_ratio": ("ratio", "limit"),  # treated against baseline, SD of room changes
+    # treated against baseline, SD of room changes; chance of it where all rooms are alike
+    "sd_ratio": ("ratio", "limit", "chance"),
     "sd_ratio_history": ("ratio", "limit"),  # the same over placebo dates before the first switch
     "placebo_large": ("gap", "effect"),  # before anything changed, the arms already drifted apart by as much
     "few_answers_ratio": ("ratio", "limit"),  # arms with unlike counts of answers: at most indicative

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from experiments.checks import SD_RATIO_LIMIT
+from experiments.checks import uneven
 from experiments.design import Design, Measure, Protocol, day_number
 from experiments.estimate import Estimate, Grade, estimate, grade_of, worse
 from experiments.grid import Grid, read_grid
@@ -454,9 +454,7 @@ def _fragile(estimated: Estimate) -> tuple[Reason, ...]:
         by_t, by_lot = (p <= estimated.alpha for p in (estimated.p_value, estimated.p_randomised))
         if by_t != by_lot:
             reasons.append(_disagreement(estimated))
-    ratio = estimated.sd_ratio
-    if ratio is not None and max(ratio, 1 / ratio) > SD_RATIO_LIMIT:
-        reasons.append(Reason("sd_ratio", {"ratio": ratio, "limit": SD_RATIO_LIMIT}))
+    reasons += uneven(estimated.sd_ratio, estimated.n_treated, estimated.n_baseline)
     return (Reason("fragile"), *reasons) if reasons else ()
 
 

@@ -334,7 +334,7 @@ def experiments() -> dict[str, ExperimentPage]:
         "running": page(locked, status="running", look=None, voices=None, coverage=coverage(date(2026, 5, 6)), costs=replace(COSTS, kind="planned"),
             meanwhile=Meanwhile(date(2026, 5, 6), 10, 13, 1143, date(2026, 5, 30), 338, 360)),
         "generalise": page(best),
-        "generalise-fragile": page(result("generalise", GOOD, fragile=True, reasons=(Reason("fragile"), Reason("sd_ratio", {"ratio": 1.9, "limit": 1.5})))),
+        "generalise-fragile": page(result("generalise", GOOD, fragile=True, reasons=(Reason("fragile"), Reason("sd_ratio", {"ratio": 1.9, "limit": 1.5, "chance": 0.55})))),
         "adjust-uncertain": page(result("adjust", WEAK, reasons=(Reason("uncertain", {"ci_low": WEAK.ci_low, "ci_high": WEAK.ci_high}),),
             way_out=(Reason("add_rooms", {"treated": 2, "baseline": 0, "n_treated": 5, "n_baseline": 5, "grade": "decision"}),))),
         "adjust-small": page(result("adjust", SMALL, reasons=(Reason("not_useful_yet", {"effect": 6.0, "useful": 15.0}),))),

@@ -10,6 +10,7 @@ from states import GOOD, experiments
 
 from dashboards import render, words
 from dashboards.language import language
+from experiments.reason import Reason
 
 EXPECTED = {
     "generalise": ("35 minutes de plus par jour", "On peut généraliser", "good"),
@@ -105,4 +106,11 @@ def test_an_outcome_nobody_described_has_the_digits_its_interval_bears(width, sh
 
 def test_what_chance_always_does_is_not_one_time_in_one():
     assert words.chance(1.0, words.language("en")) == "every time"
+    assert words.chance(0.7, words.language("en")) == "more often than not"
     assert words.chance(1 / 3, words.language("en")) == "1 time in 3"
+
+
+def test_fragile_says_how_often_it_is_said_of_rooms_that_are_all_alike() -> None:
+    numbers = {"ratio": 1.9, "limit": 1.5, "chance": 0.552}
+    assert "1 fois sur 2" in words.reason(Reason("sd_ratio", numbers), "fr").translate(SPACES)
+    assert "1 time in 2" in words.reason(Reason("sd_ratio", numbers), "en")
