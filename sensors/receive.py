@@ -352,18 +352,19 @@ class Receiver:
             self.status = replace(self.status, sessions_lost=self.status.sessions_lost + 1)
         self._connected_at = time.monotonic()
         self.status = replace(self.status, had_session=True, connected_since=_now())
-        log.info("connected; subscribing to %s", ", ".join(self._config.topics))
+        log.info("connected; subscribing to %s", ", ".join(map(_without_group, self._config.topics)))
         self._tell(connected=True)
         try:
             client.subscribe([(topic, 1) for topic in self._config.topics])
         except ValueError:
-            self._warn(f"not all of these are MQTT topic filters: {', '.join(self._config.topics)}")
+            shown = ", ".join(map(_without_group, self._config.topics))
+            self._warn(f"not all of these are MQTT topic filters: {shown}")
 
     def _on_subscribe(
         self, _client: Client, _userdata: object, _mid: int, reasons: list[ReasonCode], _: Properties | None
     ) -> None:
         refused = [
-            topic
+            _without_group(topic)
             for topic, reason in zip(self._config.topics, reasons, strict=False)
             if reason.value >= REFUSED
         ]
@@ -389,7 +390,7 @@ class Receiver:
         sentence = f"the connection to the broker ended: {reason}"
         if reason.value == TAKEN_OVER or self._brief >= SUSPICIOUS:
             sentence += (
-                f"; another program may use the name « {self._config.client_id} »: give each `temoin ingest` "
+                "; another program may use the name of this one: give each `temoin ingest` "
                 "its own TEMOIN_MQTT_CLIENT_ID"
             )
         self._warn(sentence)
@@ -450,8 +451,25 @@ def _identity(message: Message) -> tuple[int, str, bytes]:
     return message.mid, message.topic, message.payload
 
 
+def _without_group(topic: str) -> str:
+    """A topic without the name of its shared group: who knows that takes messages away."""
+    return "$share/…/" + topic.split("/", 2)[2] if topic.startswith("$share/") else topic
+
+
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line, as the rest of Témoin logs where stderr is no terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record's message, level and time."""
+        at = datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z")
+        line = {"event": record.getMessage(), "level": record.levelname.lower(), "timestamp": at}
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
 
 
 def main() -> int:
@@ -459,6 +477,8 @@ def main() -> int:
     logging.basicConfig(
         format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO, stream=sys.stderr
     )
+    if not sys.stderr.isatty():
+        logging.getLogger().handlers[0].setFormatter(JsonLines())
     raw = json.load(sys.stdin)
     config = ReceiverConfig(**{**raw, "topics": tuple(raw["topics"])})
     asked = False

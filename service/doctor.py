@@ -192,7 +192,10 @@ def _broker(settings: Settings, now: datetime) -> Iterator[tuple[Verdict, str]]:
         yield "fail", f"{settings.mqtt_url} refuses {', '.join(refused)}: let {settings.mqtt_user} read them."
     else:
         who = settings.mqtt_user or "nobody in particular"
-        yield "ok", f"{settings.mqtt_url} lets {who} follow {', '.join(settings.mqtt_topics)}."
+        yield (
+            "ok",
+            f"{settings.mqtt_url} lets {who} follow {', '.join(map(_unshared, settings.mqtt_topics))}.",
+        )
     yield from _strangers(settings)
 
 

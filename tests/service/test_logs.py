@@ -3,7 +3,10 @@
 import io
 import json
 import logging
+import socket
+import subprocess
 import sys
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,6 +14,7 @@ import structlog
 from fastapi.testclient import TestClient
 from sqlalchemy.exc import IntegrityError
 
+from sensors.receive import ReceiverConfig
 from service.app import create_app
 from service.logs import configure_logs
 from service.registry import gateways, users
@@ -60,6 +64,7 @@ def test_a_line_is_one_json_object_with_time_and_level(listen):
         "temoin-gw-s3cr3t-value was refused",
         "connection with password='s3cr3t-value' failed",
         'got {"token": "s3cr3t-value"}',
+        "refused: $share/s3cr3t-value/temoin/#",
     ],
 )
 def test_a_secret_inside_a_sentence_is_left_out_and_the_rest_stays(listen, said):
@@ -126,3 +131,31 @@ def test_an_error_of_the_registry_tells_no_values(registry, now):
     with pytest.raises(IntegrityError) as error, registry.session() as session:
         session.add_all([Gateway(name="a", added_at=now, broker_hash="of-hall") for _ in range(2)])
     assert "of-hall" not in str(error.value)
+
+
+def test_the_receiver_logs_as_the_rest_and_no_secret_either(tmp_path):
+    """Its broker is not there: it says so, without the password or the name of the shared group."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"mqtt://127.0.0.1:{probe.getsockname()[1]}"
+        config = ReceiverConfig(
+            landing=str(tmp_path / "mqtt.db"), status=str(tmp_path / "status.json"), url=address,
+            topics=("$share/s3cr3t-value/temoin/#",), user="temoin", password="s3cr3t-value",
+        )  # fmt: skip
+        receiver = subprocess.Popen(
+            [sys.executable, "-m", "sensors.receive"],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        receiver.stdin.write(json.dumps(asdict(config)))
+        receiver.stdin.close()
+        first = receiver.stderr.readline()
+        receiver.terminate()
+        rest = receiver.stderr.read()
+        receiver.wait(10)
+    line = json.loads(first)
+    assert line["level"] == "warning"
+    assert "cannot be reached" in line["event"]
+    assert datetime.fromisoformat(line["timestamp"]).tzinfo
+    assert "s3cr3t" not in first + rest + (tmp_path / "status.json").read_text()
