@@ -55,9 +55,7 @@ def add(name: Name, days: Days = 365) -> None:
 
 @gateway_app.command("list")
 def list_(
-    as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object a line, no secrets.")
-    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, no secrets.")] = False,
 ) -> None:
     """Every gateway: since when, until when its token is good, and when it was last heard.
 
