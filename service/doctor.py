@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from sensors.landing import MEGABYTE
 from sensors.reading import LandingError, StoreError
-from service import ingest, jobs, sources
+from service import broker, ingest, jobs, sources
 from service.registry import Registry, RegistryError
 from service.registry.tables import Lease, StaleDay
 from service.river import open_landing, open_store
@@ -355,6 +355,7 @@ def _gateways(settings: Settings, now: datetime) -> Iterator[tuple[Verdict, str]
         return  # the registry has said it already
     finally:
         registry.close()
+    yield from _unwritten(settings, {each.name for each in found if each.added})
     for each in found:
         if each.token in ("soon", "ended") and each.token_until is not None:
             says = f"The HTTP token of {each.name} ends on {each.token_until:%Y-%m-%d}"
@@ -367,6 +368,18 @@ def _gateways(settings: Settings, now: datetime) -> Iterator[tuple[Verdict, str]
                 f"{each.name} sends {each.unpromised:.0%} at QoS 0: set it to 1.",
             )
     yield "ok", f"{sum(each.added for each in found)} let in, {len(found)} known."
+
+
+def _unwritten(settings: Settings, names: set[str]) -> Iterator[tuple[Verdict, str]]:
+    """Gateways that the broker does not know of, where its file is to be seen from here."""
+    path = broker.password_file(settings)
+    try:
+        written = {line.partition(":")[0] for line in path.read_text(encoding="utf-8").splitlines()}
+    except (OSError, UnicodeDecodeError):
+        return
+    missing = ", ".join(sorted(names - written))
+    if missing:
+        yield "fail", f"{path} does not let {missing} in: temoin gateway write, then have the broker read it."
 
 
 def _jobs(settings: Settings, now: datetime) -> Iterator[tuple[Verdict, str]]:

@@ -21,6 +21,7 @@ from sensors.reading import Message
 from sensors.receive import ReceiverStatus
 from service import cli
 from service import doctor as doctor_module
+from service.broker import write_access
 from service.doctor import examine
 from service.jobs import Jobs
 from service.registry import gateways
@@ -138,6 +139,18 @@ def test_what_gateways_need_is_said(settings, registry):
     assert "annexe sends 50% at QoS 0" in sentences
     assert "temoin gateway rotate hall --token" in sentences
     assert "hall has said nothing" in sentences
+
+
+def test_a_gateway_that_the_brokers_file_has_lost_is_said(settings, registry):
+    with registry.session() as session:
+        gateways.add(session, "hall", "-", NOW)
+        gateways.count(session, [("temoin/hall/a", 1, NOW)], [])
+    assert [verdict for verdict, _ in said(settings, "gateways")] == ["ok"]  # no file to be seen from here
+    write_access(settings, {})
+    verdict, sentence = said(settings, "gateways")[0]
+    assert (verdict, "hall" in sentence, "temoin gateway write" in sentence) == ("fail", True, True)
+    write_access(settings, {"hall": "-"})
+    assert [verdict for verdict, _ in said(settings, "gateways")] == ["ok"]
 
 
 def test_a_broker_that_forgets_us_is_said(settings):
