@@ -127,6 +127,12 @@ class Influxd:
             self._process.wait(30)
             self._process = None
 
+    def kill(self) -> None:
+        """SIGKILL: what it had confirmed is in its log."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(30)
+
     def set_up(self) -> Influx:
         """Its first user, organisation and token."""
         first = {"username": "temoin", "password": "for-tests-only", "org": "temoin", "bucket": "temoin"}

@@ -13,8 +13,9 @@ import threading
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import httpx2
 import psutil
 import pytest
 from paho.mqtt.client import Client
@@ -22,12 +23,13 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from sensors.landing import Landing
 from service.ingest import receiver_status
+from service.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from service.settings import Settings
+    from conftest import Influx
 
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
 INGEST = "import sys; from service.cli import main; sys.argv = ['temoin', 'ingest']; main()"
@@ -120,6 +122,19 @@ class Ingest:
         self._environment = {**os.environ, **environment}
         self._mover: subprocess.Popen[bytes] | None = None
 
+    @classmethod
+    def given(cls, environment: dict[str, str]) -> Ingest:
+        """With settings as they are set outside."""
+        given: dict[str, Any] = {
+            name.removeprefix("TEMOIN_").lower(): value for name, value in environment.items()
+        }
+        return cls(Settings(**given), environment)
+
+    def beside(self, folder: Path) -> Ingest:
+        """Another one with the same settings on a folder of its own."""
+        ours = {name: value for name, value in self._environment.items() if name not in os.environ}
+        return Ingest.given({**ours, "TEMOIN_DATA_DIR": str(folder)})
+
     def start(self) -> None:
         """Start it; a running one is left to itself."""
         self._mover = subprocess.Popen([sys.executable, "-c", INGEST], env=self._environment)
@@ -160,6 +175,32 @@ class Ingest:
         if self._mover.poll() is None:
             self._mover.send_signal(signal.SIGTERM)
         return self._mover.wait(20)
+
+
+class Key:
+    """A token that reads and writes the bucket `temoin`, made, withdrawn and given back by its owner."""
+
+    def __init__(self, influx: Influx) -> None:
+        self._client = httpx2.Client(
+            base_url=f"{influx.url}/api/v2", headers={"Authorization": f"Token {influx.token}"}
+        )
+        self._org = influx.org
+        bucket = self._client.get("/buckets", params={"name": "temoin"}).json()["buckets"][0]
+        resource = {"type": "buckets", "id": bucket["id"], "orgID": bucket["orgID"]}
+        rights = [{"action": action, "resource": resource} for action in ("read", "write")]
+        asked = {"orgID": bucket["orgID"], "permissions": rights}
+        made = self._client.post("/authorizations", json=asked).raise_for_status().json()
+        self.token, self._id = str(made["token"]), made["id"]
+
+    def set_active(self, *, yes: bool) -> None:
+        """Withdraw it, or give it back."""
+        status = {"status": "active" if yes else "inactive"}
+        self._client.patch(f"/authorizations/{self._id}", json=status).raise_for_status()
+
+    def write(self, line: str) -> None:
+        """What another program writes into the bucket."""
+        where = {"org": self._org, "bucket": "temoin", "precision": "ms"}
+        self._client.post("/write", params=where, content=line).raise_for_status()
 
 
 @dataclass
