@@ -47,13 +47,13 @@ def count(ingest: Ingest, published: int) -> tuple[set[int], Counter[int], Count
 
 
 @pytest.mark.slow
-def test_ten_kills_of_receiver_and_mover_lose_nothing_and_store_nothing_twice(
+def test_kills_of_receiver_and_mover_lose_nothing_and_store_nothing_twice(
     broker: Broker, ingest: Ingest, eventually: Callable[..., None]
 ):
     ingest.start()
     eventually(lambda: connected(ingest))
     publisher = Publisher(broker.port)
-    for _ in range(10):
+    for _ in range(4):  # `make faults` does more
         ingest.kill_receiver()
         time.sleep(1.6)  # it is started again after a second, and works
         ingest.kill_mover()
@@ -65,7 +65,8 @@ def test_ten_kills_of_receiver_and_mover_lose_nothing_and_store_nothing_twice(
     assert ingest.stop() == 0
     missing, double, refused = count(ingest, published)
     assert missing == set()
-    assert set(double) <= set(refused)  # a starved broker may send again what it had been told of
+    # what carries no time of its own, unread here, may wait twice: a starved broker sends again
+    assert set(double) <= set(refused)
     assert set(refused) == set(range(BAD_EVERY - 1, published, BAD_EVERY))
 
 

@@ -261,14 +261,6 @@ FAULTS = [
     Fault("5,000 payloads that nobody can read", "embedded", bad_payloads),
     Fault("400 messages twice more, in disorder", "embedded", again_and_backwards),
     Fault("disk full for 8 s", "embedded", disk_full, {"TEMOIN_DISK_SPARE_MB": "0"}),
-    Fault(
-        "another ingest of the same name beside it",
-        "influxdb",
-        another_of_the_same_name,
-        {"TEMOIN_MQTT_CLIENT_ID": "same"},
-    ),
-    Fault("two share the work, one killed -9", "influxdb", one_of_two_killed, SHARED),
-    Fault("two share the work, broker ended", "influxdb", broker_of_two_ended, SHARED, brokers_own=True),
     Fault("nothing", "influxdb", nothing),
     Fault(KILLS, "influxdb", kills),
     Fault("store away for 10 s", "influxdb", store_away),
@@ -278,6 +270,14 @@ FAULTS = [
     Fault("the store's token withdrawn, given back", "influxdb", token_withdrawn),
     Fault("one poison reading among 5,000", "influxdb", poison),
     Fault("400 messages twice more, in disorder", "influxdb", again_and_backwards),
+    Fault(
+        "another ingest of the same name beside it",
+        "influxdb",
+        another_of_the_same_name,
+        {"TEMOIN_MQTT_CLIENT_ID": "same"},
+    ),
+    Fault("two share the work, one killed -9", "influxdb", one_of_two_killed, SHARED),
+    Fault("two share the work, broker ended", "influxdb", broker_of_two_ended, SHARED, brokers_own=True),
 ]
 
 

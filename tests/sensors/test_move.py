@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -142,6 +142,22 @@ def test_what_the_gate_refuses_is_quarantined_beside_what_it_passes(river: River
         "out_of_range",
         "clock_ahead",
     ]
+
+
+def test_our_clock_stepped_back_an_hour_loses_nothing(river: River):
+    hour = timedelta(hours=1)
+    sent = [
+        native(time=NOON + timedelta(minutes=n), received_at=NOON + timedelta(minutes=n)) for n in range(3)
+    ]
+    river.landing.append([*sent, *(replace(each, received_at=each.received_at - hour) for each in sent)])
+    river.drain()
+    assert len(river.store.kept) == 3
+    assert [each.message.payload for each in river.quarantine.entries.values()] == [
+        each.payload for each in sent
+    ]
+    assert {reason.partition(":")[0] for reason in river.quarantine.reasons} == {"clock_ahead"}
+    river.landing.tidy(NOON - hour)
+    assert len(river.landing.after(0, 9)) == 6
 
 
 def test_a_bug_in_a_decoder_quarantines_its_payload_and_nothing_else(
