@@ -748,14 +748,7 @@ def _unspoken(result: Result, say: Language) -> Card:
 
 def _verdict_words(result: Result, say: Language) -> tuple[Tone, str, str]:
     if result.verdict == "generalise":
-        text = (
-            say(
-                "Effet utile et rien d’abîmé, mais un résultat fragile : à confirmer en généralisant par étapes."
-            )
-            if result.fragile
-            else say("Effet utile, rien d’abîmé, assez de salles comparées.")
-        )
-        return "good", say("On peut généraliser"), text
+        return "good", say("On peut généraliser"), _generalise_text(result, say)
     if result.verdict == "stop":
         if holds(result, "guardrail_crossed", "harmful"):
             return (
@@ -777,6 +770,18 @@ def _verdict_words(result: Result, say: Language) -> tuple[Tone, str, str]:
         say("Trop peu de salles pour conclure"),
         say("L’essai n’est pas perdu : voici ce qui permettrait de conclure."),
     )
+
+
+def _generalise_text(result: Result, say: Language) -> str:
+    if not result.guardrails:  # what nobody watched is not said to be unharmed
+        if result.fragile:
+            return say("Effet utile, mais un résultat fragile : à confirmer en généralisant par étapes.")
+        return say("Effet utile, assez de salles comparées. Aucun garde-fou n’a été surveillé.")
+    if result.fragile:
+        return say(
+            "Effet utile et rien d’abîmé, mais un résultat fragile : à confirmer en généralisant par étapes."
+        )
+    return say("Effet utile, rien d’abîmé, assez de salles comparées.")
 
 
 # what most stands in the way of « generalise », the weightiest first

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from math import floor, log10
 from typing import TYPE_CHECKING, Literal
 
 from rich.console import Console
@@ -15,12 +17,13 @@ if TYPE_CHECKING:
 
 Locale = Literal["fr", "en"]
 PLOT_WIDTH = 44
+MOST_DECIMALS = 9  # smaller sizes are written with a power of ten
 
 
 LABELS: dict[str, dict[str, str]] = {
     "en": {
         "effect": "effect",
-        "interval": "interval",
+        "interval": "{level}% interval",
         "p": "p (t, {df} df)",
         "p_randomised": "p (lot drawn again)",
         "draws": "{extreme} of {draws} draws",
@@ -29,6 +32,7 @@ LABELS: dict[str, dict[str, str]] = {
         "placebo": "before the change, made-up dates",
         "grade": "grade",
         "to": "{low} to {high}",
+        "rooms": "{arms} rooms",
         "excluded": "left out",
         "min_days": "(a day is a row of the panel, be it a week or a year: --min-days asks fewer of them)",
         "before": "○ before",
@@ -56,7 +60,7 @@ LABELS: dict[str, dict[str, str]] = {
     },
     "fr": {
         "effect": "effet",
-        "interval": "intervalle",
+        "interval": "intervalle à {level} %",
         "p": "p (t, {df} ddl)",
         "p_randomised": "p (tirage refait)",
         "draws": "{extreme} des {draws} tirages",
@@ -65,6 +69,7 @@ LABELS: dict[str, dict[str, str]] = {
         "placebo": "avant le changement, dates fictives",
         "grade": "portée",
         "to": "{low} à {high}",
+        "rooms": "{arms} salles",
         "excluded": "salles écartées",
         "min_days": "(un jour est une ligne du tableau, semaine ou année : --min-days en demande moins)",
         "before": "○ avant",
@@ -101,13 +106,32 @@ def _number(value: float | None, locale: Locale) -> str:
     return text.replace(".", ",") if locale == "fr" else text
 
 
-def _between(bounds: tuple[float, float] | tuple[None, None] | None, locale: Locale) -> str:
-    low, high = bounds or (None, None)
-    if low is None or high is None:
-        return LABELS[locale]["none"]
-    if low == high:
-        return _number(low, locale)
-    return LABELS[locale]["to"].format(low=_number(low, locale), high=_number(high, locale))
+@dataclass(frozen=True)
+class _Sizes:
+    """Sizes in one outcome's unit, with the decimals of three digits of the interval's width."""
+
+    locale: Locale
+    decimals: int | None  # None: four significant digits
+
+    @classmethod
+    def of(cls, estimated: Estimate, locale: Locale) -> _Sizes:
+        """Without an interval, of the effect's own size."""
+        low, high = _interval(estimated) or (0.0, abs(estimated.effect or 0.0))
+        decimals = 2 - floor(log10(high - low)) if high > low else MOST_DECIMALS + 1
+        return cls(locale, max(0, decimals) if decimals <= MOST_DECIMALS else None)
+
+    def one(self, value: float | None) -> str:
+        """`20.3`, or a dash."""
+        if value is None or self.decimals is None:
+            return _number(value, self.locale)
+        return language(self.locale).number(value, self.decimals)
+
+    def between(self, bounds: tuple[float, float] | None) -> str:
+        """`5.5 to 35.1`, one number where both are the same, or a dash."""
+        if bounds is None:
+            return LABELS[self.locale]["none"]
+        low, high = (self.one(bound) for bound in bounds)
+        return low if low == high else LABELS[self.locale]["to"].format(low=low, high=high)
 
 
 def show_result(result: Result, locale: Locale, *, locked: bool) -> None:
@@ -123,8 +147,10 @@ def show_result(result: Result, locale: Locale, *, locked: bool) -> None:
     if result.primary is not None:
         outcome = result.primary.measure.outcome
         estimated = result.primary.estimate
-        counts = _counts(estimated.n_treated, estimated.n_baseline, locale)
-        grade = f"{say(GRADES[result.grade])} ({counts})"
+        grade = say(GRADES[result.grade])
+        if estimated.rooms:
+            arms = f"{estimated.n_treated} + {estimated.n_baseline}"
+            grade += f" ({LABELS[locale]['rooms'].format(arms=arms)})"
         _print_rows(out, [*_estimate_rows(estimated, locale), (LABELS[locale]["grade"], grade)])
         _print_dots(out, estimated, locale)
         if others:
@@ -147,7 +173,8 @@ def _measure_row(item: MeasureResult, locale: Locale, label: str) -> tuple[str, 
     words, estimated = LABELS[locale], item.estimate
     if estimated.effect is None:
         return label, words["not_estimable"]
-    text = f"{_number(estimated.effect, locale)}  ({_between(_interval(estimated), locale)})"
+    sizes = _Sizes.of(estimated, locale)
+    text = f"{sizes.one(estimated.effect)}  ({sizes.between(_interval(estimated))})"
     if item.state is not None:
         return label, f"{text}  {words[item.state]}"
     return label, f"{text}  {words['p_holm'].format(p=_number(item.p_holm, locale))}"
@@ -185,16 +212,17 @@ def _estimate_rows(estimated: Estimate, locale: Locale) -> list[tuple[str, str]]
     drawn = _number(estimated.p_randomised, locale)
     if estimated.draws is not None:
         drawn += f"  ({label['draws'].format(extreme=estimated.extreme, draws=estimated.draws)})"
-    level = f"{label['interval']} {100 * (1 - estimated.alpha):.4g} %"
+    level = label["interval"].format(level=_number(100 * (1 - estimated.alpha), locale))
+    sizes = _Sizes.of(estimated, locale)
     rows = [
-        (label["effect"], _number(estimated.effect, locale)),
-        (level, _between(_interval(estimated), locale)),
+        (label["effect"], sizes.one(estimated.effect)),
+        (level, sizes.between(_interval(estimated))),
         (label["p"].format(df=estimated.df or 0), _number(estimated.p_value, locale)),
         (label["p_randomised"], drawn),
         (label["p_floor"], _number(estimated.p_floor, locale)),
-        (label["leave_one_out"], _between(estimated.leave_one_out, locale)),
-        (label["detrended"], _number(estimated.effect_detrended, locale)),
-        (label["placebo"], _between(estimated.placebo, locale)),
+        (label["leave_one_out"], sizes.between(estimated.leave_one_out)),
+        (label["detrended"], sizes.one(estimated.effect_detrended)),
+        (label["placebo"], sizes.between(estimated.placebo)),
     ]
     return [(name, text) for name, text in rows if text != label["none"]]
 
@@ -214,6 +242,7 @@ def _print_dots(out: Console, estimated: Estimate, locale: Locale) -> None:
     low = min(min(room.before, room.after) for room in rooms)
     span = max(max(room.before, room.after) for room in rooms) - low
     name_width = min(24, max(len(room.room) for room in rooms))
+    sizes = _Sizes.of(estimated, locale)
     out.print(f"  {'':<{name_width}}  {LABELS[locale]['before']}  {LABELS[locale]['after']}")
     for room in rooms:
         before, after = (
@@ -227,7 +256,7 @@ def _print_dots(out: Console, estimated: Estimate, locale: Locale) -> None:
         line[after] = "●"
         text = Text(f"  {room.room[:name_width]:<{name_width}}  ")
         text.append("".join(line), style="cyan" if room.treated else "bright_black")
-        text.append(f"  {_number(room.change, locale)}")
+        text.append(f"  {sizes.one(room.change)}")
         out.print(text)
     out.print()
 
@@ -240,7 +269,7 @@ def show_plan(promised: Plan, locale: Locale) -> None:
     def ranged(value: float | None, low: float | None, high: float | None) -> str:
         if low is None or high is None:
             return _number(value, locale)
-        return f"{_number(value, locale)}  ({_between((low, high), locale)})"
+        return f"{_number(value, locale)}  ({_Sizes(locale, None).between((low, high))})"
 
     counts = _counts(promised.n_treated, promised.n_baseline, locale)
     colon = label["colon"]

@@ -67,6 +67,36 @@ def test_without_json_there_is_a_sentence_a_table_and_a_dot_plot(files):
     assert said.count("●") == 8 + 1  # a room each, and the key
 
 
+@pytest.mark.parametrize(
+    ("scale", "effect", "interval"),
+    [
+        (1.0, "2.60", "1.93 to 3.28"),
+        (1e-4, "0.000260", "0.000193 to 0.000328"),
+        (1e4, "26,046", "19,279 to 32,813"),
+    ],
+)
+def test_numbers_have_the_digits_their_interval_bears(files, scale, effect, interval):
+    data = pd.read_csv(files[0])
+    data.assign(value=data.value * scale).to_csv(files[0], index=False)
+    _, said = temoin("analyse", files[0], "--switch", files[1])
+    lines = [line.split() for line in said.splitlines()]
+    assert ["effect", effect] in lines
+    assert ["95%", "interval", *interval.split()] in lines
+
+
+def test_what_no_guardrail_watched_is_not_said_to_be_unharmed(files):
+    told = {
+        locale: temoin(
+            *("analyse", files[0], "--switch", files[1], "--assignment", "lot", "--useful", 1),
+            *("--locale", locale),
+        )[1]
+        for locale in ("fr", "en")
+    }
+    assert "On peut généraliser" in told["fr"]
+    assert "rien d’abîmé" not in told["fr"]
+    assert "nothing harmed" not in told["en"]
+
+
 def test_with_a_protocol_the_answer_is_the_page_s(tmp_path):
     data, design = panel(Scenario(effect=2.0, holes=0.05), seed=4)
     both = pd.concat([data.assign(outcome="minutes"), data.assign(outcome="co2", value=data.value / 3)])
