@@ -30,7 +30,7 @@ types: $(VENV)/.dev
 	@$(BIN)/mypy
 
 faults: $(VENV)/.dev ## The fault report: what is done to the river, and where every message is then
-	@exec $(BIN)/python -m pytest -q -m "slow or report" tests/faults $(ARGS)
+	@exec $(BIN)/python -m pytest -q -m "slow or report" tests/faults tests/service/test_stores_agree.py $(ARGS)
 
 bench: $(VENV)/.dev ## The measurements, each printed as a table
 	@for b in benchmarks/*.py; do case $$b in */calibration.py) ;; *) echo "== $$b"; $(BIN)/python $$b || exit 1; esac; done
