@@ -104,7 +104,7 @@ class InfluxStore:
         """No day: InfluxDB compacts its own files."""
         return []
 
-    def check(self) -> datetime | None:
+    def check(self, *, made: bool = False) -> datetime | None:
         """The server's time, None if it does not say; raises StoreError unless the token reads and writes.
 
         Nothing is written but a comment.
@@ -116,9 +116,9 @@ class InfluxStore:
                 "/ping", "GET", _return_http_data_only=False, _preload_content=False
             )
         except ApiException as error:
-            if error.status == NOT_FOUND:
+            if error.status == NOT_FOUND and not made:
                 self._make_bucket(error)
-                return self.check()
+                return self.check(made=True)
             raise self._trouble(error) from error
         except (HTTPError, OSError) as error:
             raise self._silence(error) from error
@@ -131,13 +131,15 @@ class InfluxStore:
 
     # ------------------------------------------------------------------------------------------ writing
 
-    def _send(self, points: Sequence[_Point], refused: list[tuple[Reading, str]]) -> None:
+    def _send(
+        self, points: Sequence[_Point], refused: list[tuple[Reading, str]], *, made: bool = False
+    ) -> None:
         try:
             self._post("\n".join(point.line for point in points).encode())
         except ApiException as error:
-            if error.status == NOT_FOUND:
+            if error.status == NOT_FOUND and not made:
                 self._make_bucket(error)
-                self._send(points, refused)
+                self._send(points, refused, made=True)
             elif error.status in BAD_LINES and _none_kept(error, len(points)):
                 self._apart(points, _said(error), refused)
             elif error.status == TOO_LARGE or _is_own(error):
@@ -184,7 +186,7 @@ class InfluxStore:
 
     # ------------------------------------------------------------------------------------------ reading
 
-    def _query(self, flux: str) -> pd.DataFrame:
+    def _query(self, flux: str, *, made: bool = False) -> pd.DataFrame:
         import pandas as pd  # noqa: PLC0415 - ingestion never reads
 
         try:
@@ -199,9 +201,9 @@ class InfluxStore:
         except pd.errors.EmptyDataError:
             found = None
         except ApiException as error:
-            if error.status == NOT_FOUND:
+            if error.status == NOT_FOUND and not made:
                 self._make_bucket(error)
-                return self._query(flux)
+                return self._query(flux, made=True)
             raise self._trouble(error) from error
         except (HTTPError, OSError, ValueError) as error:
             raise self._silence(error) from error

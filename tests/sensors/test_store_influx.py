@@ -179,6 +179,26 @@ class Answering(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+class Missing(Answering):
+    """Knows organisation and bucket, but not the way to write or read."""
+
+    def do_POST(self) -> None:
+        """The bucket is there already; everything else is not."""
+        self._answer(422 if self.path.startswith("/api/v2/buckets") else 404, b"{}")
+
+    def do_GET(self) -> None:
+        """The organisation."""
+        self._answer(200, b'{"orgs": [{"id": "0000000000000001", "name": "temoin"}]}')
+
+    def _answer(self, status: int, body: bytes) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
 @pytest.fixture
 def scripted() -> Iterator[type]:
     servers = []
@@ -228,6 +248,14 @@ def test_a_server_in_trouble_is_tried_again_by_whoever_writes(scripted, status):
     assert error.value.retry_after is None
     store.write([reading(1)])
     assert server.lines == [1]
+
+
+def test_a_server_that_finds_nothing_although_the_bucket_is_there_is_waited_for(scripted):
+    server = scripted()
+    server.RequestHandlerClass = Missing
+    for act in (lambda: server.store.write([reading(1)]), server.store.latest, server.store.check):
+        with pytest.raises(StoreError, match="answers 404"):
+            act()
 
 
 def test_batches_are_of_5000_lines_at_most(scripted):
