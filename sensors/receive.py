@@ -128,6 +128,7 @@ class Receiver:
         self._told_at = 0.0
         self._connected_at: float | None = None
         self._brief = 0  # connections in a row that ended soon
+        self._refused = False  # the broker has said why; that the connection then ends says less
         self.status = replace(
             _status_before(Path(config.status)), at=_now(), connected=False, trouble=None, full=False
         )
@@ -341,6 +342,7 @@ class Receiver:
     def _on_connect(
         self, client: Client, _userdata: object, flags: ConnectFlags, reason: ReasonCode, _: Properties | None
     ) -> None:
+        self._refused = reason.is_failure
         if reason.is_failure:
             self._warn(f"the broker refuses the connection: {reason}; check user, password and certificates")
             return
@@ -383,7 +385,8 @@ class Receiver:
         reason: ReasonCode,
         _: Properties | None,
     ) -> None:
-        if self._stopped():
+        if self._stopped() or self._refused:
+            self._refused = False
             return
         brief = self._connected_at is not None and time.monotonic() - self._connected_at < STEADY
         self._brief = self._brief + 1 if brief else 0

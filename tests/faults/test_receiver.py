@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import threading
+import time
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -300,6 +301,9 @@ def test_certificate_user_and_password_open_a_broker_that_asks_for_all_three(
         refused = Receiving(tmp_path / name, broker.tls_url, **given)
         with refused.running():
             eventually(lambda: said in (refused.receiver.status.trouble or ""))  # noqa: B023 - waited for here
+            for _ in range(30):  # the cause stays readable while the broker keeps hanging up
+                time.sleep(0.05)
+                assert said in (refused.receiver.status.trouble or "")
             assert not refused.connected
         refused.landing.close()
     welcome = Receiving(tmp_path / "welcome", broker.tls_url, **known, **shown)
