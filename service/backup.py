@@ -132,9 +132,8 @@ def _store(settings: Settings, scratch: Path) -> Iterator[tuple[str, Path]]:
     yield from _databases(settings, scratch, "store/open.db")
     for day in sorted((folder / "store" / "days").glob("*.parquet")):
         yield str(day.relative_to(folder)), day
-    name = folder / "landing" / "client_id"
-    if name.exists():
-        yield "landing/client_id", name
+    for name in sorted((folder / "landing").glob("*.client_id")):
+        yield str(name.relative_to(folder)), name
     key = folder / "secret_key"
     if key.exists():
         yield "secret_key", key

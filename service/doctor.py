@@ -310,17 +310,17 @@ def _unshared(topic: str) -> str:
 
 
 def _ingest(settings: Settings, now: datetime) -> Iterator[tuple[Verdict, str]]:
-    if ingest.receiver_status(settings) is None:
+    said = ingest.everyone(settings)
+    if not said:
         yield "warn", "No `temoin ingest` has run on this folder: start it, unless it runs elsewhere."
         return
     troubles = ingest.troubles(settings, now)
     yield from (("fail", trouble) for trouble in troubles)
-    status = ingest.mover_status(settings)
-    if not troubles and status is not None:
-        yield "ok", f"connected; {status.backlog} messages wait to be moved."
-    receiver = ingest.receiver_status(settings)
-    if receiver is not None and receiver.sessions_lost:
-        times = f"{receiver.sessions_lost} times the broker had forgotten us, and what was sent meanwhile"
+    if not troubles:
+        yield "ok", f"connected; {sum(each.mover.backlog for each in said)} messages wait to be moved."
+    lost = sum(each.receiver.sessions_lost for each in said)
+    if lost:
+        times = f"{lost} times the broker had forgotten us, and what was sent meanwhile"
         yield "warn", f"{times}: set persistence true in its configuration."
 
 

@@ -68,12 +68,12 @@ def _ingest(request: Request) -> str:
     posted = request.app.state.intake.progress
     if posted is not None and posted.trouble is not None:
         return "troubled"
-    receiver, now = ingest.receiver_status(settings), datetime.now(UTC)
-    if receiver is None:
+    said, now = ingest.everyone(settings), datetime.now(UTC)
+    if not said:
         return "none here"
-    if receiver.full:
+    if any(each.receiver.full for each in said):
         return "full"
-    if now - datetime.fromisoformat(receiver.at) > ingest.SILENT:
+    if any(now - each.heard > ingest.SILENT for each in said):
         return "stopped"
     return "troubled" if ingest.troubles(settings, now) else "flowing"
 

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from service.registry import Registry
     from service.settings import Settings
 
-LANDING = "mqtt"
 # of the garbage collector: a batch's readings all live until they are stored, looking for dead ones is idle
 SPARING = (100_000, 20, 50)
 PATIENCE = 5.0  # seconds for the receiver of a killed parent to notice and let go of the landing
@@ -37,6 +36,7 @@ LONGEST_PAUSE = 60.0  # seconds between two starts of a receiver that dies
 STEADY = 60.0  # a receiver that lived so long died of something new: it is started again at once
 STOPPING = 10.0  # seconds a receiver has to land and acknowledge what it holds
 STATUS_EVERY = 5.0
+RECEIVER = ".receiver.json"  # a status, after the name of the landing
 SILENT = timedelta(seconds=30)  # a status older than this is no longer true
 
 log = logging.getLogger("temoin.ingest")
@@ -58,7 +58,7 @@ class MoverStatus:
 def ingest(settings: Settings, registry: Registry, store: ReadingStore, stop: threading.Event) -> None:
     """Receive and move until `stop` is set. Raises LandingError when another receiver holds the landing."""
     _wait_for_hold(settings)
-    landing = river.open_landing(settings, LANDING)
+    landing = river.open_landing(settings, settings.landing)
     mover = river.mover(settings, registry, store, landing, _waiting(settings))
     gc.set_threshold(*SPARING)
     watching = threading.Thread(target=_watch, args=(settings, landing, mover, stop), name="receiver")
@@ -76,7 +76,7 @@ def receiver_config(settings: Settings) -> ReceiverConfig:
     """What the receiver is told, secrets included: through its stdin only."""
     folder = settings.data_dir.absolute() / "landing"
     return ReceiverConfig(
-        landing=str(folder / f"{LANDING}.db"),
+        landing=str(folder / f"{settings.landing}.db"),
         status=str(_receiver_file(settings)),
         url=settings.mqtt_url,
         topics=settings.mqtt_topics,
@@ -93,15 +93,40 @@ def receiver_config(settings: Settings) -> ReceiverConfig:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What one `temoin ingest` last said of itself, by the name of its landing."""
+
+    landing: str
+    receiver: ReceiverStatus
+    mover: MoverStatus
+
+    @property
+    def heard(self) -> datetime:
+        """When the one of the two that has been silent for longer last said something."""
+        return min(datetime.fromisoformat(each.at) for each in (self.receiver, self.mover))
+
+
+def everyone(settings: Settings) -> list[Said]:
+    """What every ingest of this folder last said, by landing; empty when none ever ran on it."""
+    files = sorted((settings.data_dir.absolute() / "landing").glob(f"*{RECEIVER}"))
+    said = ((file.name.removesuffix(RECEIVER), read_status(file), _mover_status(file)) for file in files)
+    return [Said(name, receiver, mover) for name, receiver, mover in said if receiver and mover]
+
+
 def receiver_status(settings: Settings) -> ReceiverStatus | None:
-    """What the receiver last said of itself; None when none ever ran on this folder."""
+    """What the receiver of these settings last said of itself; None when it never ran on this folder."""
     return read_status(_receiver_file(settings))
 
 
 def mover_status(settings: Settings) -> MoverStatus | None:
-    """What the mover last said of itself; None when none ever ran on this folder."""
+    """What the mover of these settings last said of itself; None when it never ran on this folder."""
+    return _mover_status(_receiver_file(settings))
+
+
+def _mover_status(receiver: Path) -> MoverStatus | None:
     try:
-        return MoverStatus(**json.loads(_mover_file(settings).read_text(encoding="utf-8")))
+        return MoverStatus(**json.loads(_beside(receiver).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
 
@@ -116,9 +141,17 @@ def _waiting(settings: Settings) -> tuple[str, datetime] | None:
 
 def troubles(settings: Settings, now: datetime) -> list[str]:
     """Why readings do not flow from the broker to the store now, a sentence each; none when they do."""
-    receiver, mover = receiver_status(settings), mover_status(settings)
-    if receiver is None or mover is None:
+    said = everyone(settings)
+    if not said:
         return ["No `temoin ingest` has run on this folder yet."]
+    return [
+        f"{each.landing}: {trouble}" if len(said) > 1 else trouble
+        for each in said
+        for trouble in _troubles(each.receiver, each.mover, now)
+    ]
+
+
+def _troubles(receiver: ReceiverStatus, mover: MoverStatus, now: datetime) -> list[str]:
     found = []
     if now - datetime.fromisoformat(receiver.at) > SILENT:
         found.append(
@@ -135,7 +168,7 @@ def troubles(settings: Settings, now: datetime) -> list[str]:
 
 def _wait_for_hold(settings: Settings) -> None:
     """Make sure that no other receiver has the landing; one whose parent was killed gets time to end."""
-    landing = river.open_landing(settings, LANDING)
+    landing = river.open_landing(settings, settings.landing)
     until = time.monotonic() + PATIENCE
     try:
         while True:
@@ -204,17 +237,18 @@ def _tell(settings: Settings, landing: Landing, mover: Mover) -> None:
             trouble=progress.trouble,
             since=progress.since.isoformat(timespec="seconds") if progress.since else None,
         )
-        draft = _mover_file(settings).with_suffix(".draft")
+        file = _beside(_receiver_file(settings))
+        draft = file.with_suffix(".draft")
         draft.write_text(json.dumps(asdict(status)), encoding="utf-8")
-        draft.replace(_mover_file(settings))
+        draft.replace(file)
 
 
 def _receiver_file(settings: Settings) -> Path:
-    return settings.data_dir.absolute() / "landing" / f"{LANDING}.receiver.json"
+    return settings.data_dir.absolute() / "landing" / f"{settings.landing}{RECEIVER}"
 
 
-def _mover_file(settings: Settings) -> Path:
-    return settings.data_dir.absolute() / "landing" / f"{LANDING}.mover.json"
+def _beside(receiver: Path) -> Path:
+    return receiver.with_name(f"{receiver.name.removesuffix(RECEIVER)}.mover.json")
 
 
 def _text(path: Path | None) -> str | None:

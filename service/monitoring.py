@@ -134,7 +134,7 @@ class River:
 
     def __init__(self, settings: Settings, intake: Intake) -> None:
         self._settings, self._intake = settings, intake
-        self._landing: Landing | None = None
+        self._opened: dict[str, Landing] = {}
 
     def describe(self) -> Iterable[Metric]:
         """Nothing beforehand, as for Levels."""
@@ -169,40 +169,38 @@ class River:
     def _landings(self) -> Iterable[tuple[str, Landing]]:
         """Those that are there: none is made for somebody who only looks."""
         folder = self._settings.data_dir / "landing"
-        with suppress(LandingError):
-            if (folder / f"{ingest.LANDING}.db").exists():
-                self._landing = self._landing or river.open_landing(self._settings, ingest.LANDING)
-                yield ingest.LANDING, self._landing
-        with suppress(LandingError):
-            if (folder / f"{intake.LANDING}.db").exists():
-                yield intake.LANDING, self._intake.landing()
+        for name in sorted(path.stem for path in folder.glob("*.db")):
+            with suppress(LandingError):
+                if name == intake.LANDING:
+                    yield name, self._intake.landing()
+                    continue
+                if name not in self._opened:
+                    self._opened[name] = river.open_landing(self._settings, name)
+                yield name, self._opened[name]
 
     def _said(self) -> Iterable[Metric]:
-        receiver, mover = ingest.receiver_status(self._settings), ingest.mover_status(self._settings)
         stored = _counter("temoin_stored_readings", "Readings stored since their mover started", "landing")
-        silence = _gauge("temoin_silence_seconds", "Since receiver and mover last said how they do", "part")
+        silence = _gauge(
+            "temoin_silence_seconds", "Since receiver and mover last said how they do", "landing", "part"
+        )
         now = datetime.now(UTC)
-        if mover is not None:
-            stored.add_metric([ingest.LANDING], mover.readings)
-            silence.add_metric(["mover"], (now - datetime.fromisoformat(mover.at)).total_seconds())
-        if receiver is not None:
-            silence.add_metric(["receiver"], (now - datetime.fromisoformat(receiver.at)).total_seconds())
-            connected = GaugeMetricFamily(
-                "temoin_broker_connected", "1 while the receiver is", receiver.connected
-            )
-            lost = CounterMetricFamily(
-                "temoin_broker_sessions_lost", "Times the broker had forgotten us", receiver.sessions_lost
-            )
-            yield from (connected, lost)
+        connected = _gauge("temoin_broker_connected", "1 while the receiver is", "landing")
+        lost = _counter("temoin_broker_sessions_lost", "Times the broker had forgotten us", "landing")
+        for each in ingest.everyone(self._settings):
+            stored.add_metric([each.landing], each.mover.readings)
+            for part, at in (("mover", each.mover.at), ("receiver", each.receiver.at)):
+                silence.add_metric([each.landing, part], (now - datetime.fromisoformat(at)).total_seconds())
+            connected.add_metric([each.landing], each.receiver.connected)
+            lost.add_metric([each.landing], each.receiver.sessions_lost)
         progress = self._intake.progress
         if progress is not None:
             stored.add_metric([intake.LANDING], progress.readings)
-        yield from (stored, silence)
+        yield from (stored, silence, connected, lost)
 
 
-def _counter(name: str, help_: str, label: str) -> CounterMetricFamily:
-    return CounterMetricFamily(name, help_, labels=[label])
+def _counter(name: str, help_: str, *labels: str) -> CounterMetricFamily:
+    return CounterMetricFamily(name, help_, labels=labels)
 
 
-def _gauge(name: str, help_: str, label: str) -> GaugeMetricFamily:
-    return GaugeMetricFamily(name, help_, labels=[label])
+def _gauge(name: str, help_: str, *labels: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, help_, labels=labels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from ipaddress import ip_network
 from pathlib import Path
@@ -57,6 +58,12 @@ def _broker_url(url: str) -> str:
     return url
 
 
+def _own_landing(name: str) -> str:
+    if not re.fullmatch("[a-z0-9-]{1,20}", name) or name in {"http", "demo"}:
+        raise ValueError("must be 1 to 20 of a-z, 0-9 and -, neither http nor demo")
+    return name
+
+
 class Settings(BaseSettings):
     """The installation's settings; a bad value stops the start by its name."""
 
@@ -91,6 +98,10 @@ class Settings(BaseSettings):
     mqtt_client_id: str | None = Field(
         None, description="Fixed name of the receiver at the broker; made in DATA_DIR if absent"
     )
+    landing: Annotated[str, AfterValidator(_own_landing)] = Field(
+        "mqtt",
+        description="Where `temoin ingest` keeps what it receives; another name for each further one",
+    )
     mqtt_user: str | None = Field(None, description="User at the broker")
     mqtt_password: SecretStr | None = Field(None, description="Password at the broker")
     mqtt_ca: Path | None = Field(None, description="CA certificate of the broker (PEM)")
@@ -119,7 +130,9 @@ class Settings(BaseSettings):
     locale: Literal["fr", "en"] = Field("fr", description="Language where a reader has not chosen")
     timezone: Annotated[str, AfterValidator(_known_zone)] = Field("Europe/Paris", description="Of local days")
     landing_max_mb: int = Field(
-        20_000, ge=1, description="Megabytes of messages kept on disk; then the broker has to wait"
+        20_000,
+        ge=1,
+        description="Megabytes of messages kept on disk, each landing; then the broker has to wait",
     )
     disk_spare_mb: int = Field(
         200, ge=0, description="Megabytes the disk must have left for a message to be taken"
@@ -177,7 +190,7 @@ class Settings(BaseSettings):
         name: nobody must be able to guess it.
         """
         made = f"temoin-{secrets.token_hex(8)}"
-        return self.mqtt_client_id or _kept(self.data_dir / "landing" / "client_id", made)
+        return self.mqtt_client_id or _kept(self.data_dir / "landing" / f"{self.landing}.client_id", made)
 
 
 def _kept(path: Path, made: str) -> str:

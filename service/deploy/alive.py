@@ -18,9 +18,10 @@ BACKUP_AGE = timedelta(hours=26)  # a night, and the time an archive takes
 def ingest() -> str | None:
     """What is wrong with receiver or mover; None when both spoke within the minute."""
     folder = Path(os.environ.get("TEMOIN_DATA_DIR", "data")) / "landing"
+    name = os.environ.get("TEMOIN_LANDING", "mqtt")
     for part in ("receiver", "mover"):
         try:
-            status = json.loads((folder / f"mqtt.{part}.json").read_text(encoding="utf-8"))
+            status = json.loads((folder / f"{name}.{part}.json").read_text(encoding="utf-8"))
             at = datetime.fromisoformat(status["at"])
         except (OSError, ValueError, KeyError):
             return f"the {part} has said nothing yet"

@@ -65,23 +65,20 @@ def home_page(request: Request, person: Annotated[Person, Depends(signed_in)]) -
 
 def _standstill(request: Request) -> Standstill | None:
     """What keeps readings from flowing on this machine's folder; None where all is well or nothing runs."""
-    settings, at = request.app.state.settings, now(request)
-    receiver, mover = ingest.receiver_status(settings), ingest.mover_status(settings)
-    if receiver is None or mover is None:
-        return None
-    heard = {
-        name: datetime.fromisoformat(each.at) for name, each in (("receiver", receiver), ("mover", mover))
-    }
-    waiting = mover.backlog
-    if receiver.full:
-        return Standstill("full", None, waiting)
-    if at - min(heard.values()) > ingest.SILENT:
-        return Standstill("stopped", min(heard.values()).astimezone(at.tzinfo), waiting)
-    if mover.trouble:
-        since = None if mover.since is None else datetime.fromisoformat(mover.since).astimezone(at.tzinfo)
-        return Standstill("store", since, waiting)
-    if not receiver.connected:
-        return Standstill("broker", None, waiting)
+    at = now(request)
+    said = ingest.everyone(request.app.state.settings)
+    waiting = sum(each.mover.backlog for each in said)
+    for each in said:
+        receiver, mover = each.receiver, each.mover
+        if receiver.full:
+            return Standstill("full", None, waiting)
+        if at - each.heard > ingest.SILENT:
+            return Standstill("stopped", each.heard.astimezone(at.tzinfo), waiting)
+        if mover.trouble:
+            since = None if mover.since is None else datetime.fromisoformat(mover.since).astimezone(at.tzinfo)
+            return Standstill("store", since, waiting)
+        if not receiver.connected:
+            return Standstill("broker", None, waiting)
     return None
 
 

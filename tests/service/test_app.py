@@ -17,7 +17,7 @@ from sensors.receive import ReceiverStatus
 from service import river
 from service.app import create_app
 from service.auth import ROLES, Person, needs
-from service.ingest import MoverStatus
+from service.ingest import MoverStatus, troubles
 from service.registry.tables import Device
 from service.settings import Settings
 
@@ -186,14 +186,14 @@ def test_the_service_is_ready_once_the_registry_is(stranger):
 def ingest_says(settings):
     """Have receiver and mover of this folder say how they do, so many seconds ago."""
 
-    def say(ago=0, mover=None, **receiver):
+    def say(ago=0, mover=None, landing="mqtt", **receiver):
         at = (datetime.now(UTC) - timedelta(seconds=ago)).isoformat()
         folder = settings.data_dir / "landing"
         folder.mkdir(parents=True, exist_ok=True)
         status = ReceiverStatus(at=at, connected=True, landed=7, last_message=at)
         moving = MoverStatus(at, moved=5, readings=9, refused=1, backlog=2, trouble=None, since=None)
-        (folder / "mqtt.receiver.json").write_text(json.dumps(asdict(replace(status, **receiver))))
-        (folder / "mqtt.mover.json").write_text(json.dumps(asdict(replace(moving, **(mover or {})))))
+        (folder / f"{landing}.receiver.json").write_text(json.dumps(asdict(replace(status, **receiver))))
+        (folder / f"{landing}.mover.json").write_text(json.dumps(asdict(replace(moving, **(mover or {})))))
 
     return say
 
@@ -296,8 +296,26 @@ def test_metrics_tell_how_far_messages_have_come(app, registry, settings, ingest
     assert 90 <= after['temoin_last_message_age_seconds{gateway="hall"}'] < 150
     assert after['temoin_quarantined_messages_total{code="broken_json"}'] == 4
     assert after['temoin_stored_readings_total{landing="mqtt"}'] == 9
-    assert after["temoin_broker_connected"] == 1
-    assert after['temoin_silence_seconds{part="receiver"}'] < 60
+    assert after['temoin_broker_connected{landing="mqtt"}'] == 1
+    assert after['temoin_silence_seconds{landing="mqtt",part="receiver"}'] < 60
+
+
+def test_two_ingest_of_one_folder_are_told_apart_and_neither_hides_the_others_refusals(
+    app, registry, settings, ingest_says, stranger
+):
+    ingest_says()
+    ingest_says(landing="mqtt-2", connected=False)
+    for name in ("mqtt", "mqtt-2"):  # their first messages have the same number, each in its landing
+        landing = river.open_landing(settings, name)
+        landing.append([Message("temoin/hall/1", f"no JSON from {name}".encode(), datetime.now(UTC))])
+        river.mover(settings, registry, app.state.store, landing).step()
+        landing.close()
+    told = levels(app)
+    assert told['temoin_quarantined_messages_total{code="broken_json"}'] == 2
+    assert {told[f'temoin_moved_messages_total{{landing="{name}"}}'] for name in ("mqtt", "mqtt-2")} == {1}
+    assert told['temoin_broker_connected{landing="mqtt-2"}'] == 0
+    assert stranger.get("/readyz").json()["ingest"] == "troubled"
+    assert "mqtt-2: The receiver waits" in troubles(settings, datetime.now(UTC))[0]
 
 
 def test_every_metric_names_its_unit(app, ingest_says):

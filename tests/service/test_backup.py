@@ -384,7 +384,7 @@ def test_the_commands_say_what_they_did(installation, registry, tmp_path, monkey
     monkeypatch.setenv("TEMOIN_DATA_DIR", str(installation.data_dir))
     made = CliRunner().invoke(cli.app, ["backup", str(tmp_path / "a.backup")])
     assert made.exit_code == 0
-    (installation.data_dir / "landing" / "client_id").write_text("temoin-ingest-1")
+    (installation.data_dir / "landing" / "mqtt.client_id").write_text("temoin-ingest-1")
     made = CliRunner().invoke(cli.app, ["backup", str(tmp_path / "b.backup")])
     assert "2 landings, 1 days of readings" in made.output
     (tmp_path / "folder").mkdir()

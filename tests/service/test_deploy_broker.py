@@ -298,14 +298,16 @@ class Containers:
         return text
 
     def run(self, name, *instead):
-        """Start a service's command, or another one in its place; on a folder that carries its name."""
+        """Start a service's command, or another one in its place; on the folder its volume stands for."""
         service = COMPOSE["services"][name]
-        (self.folder / name).mkdir(exist_ok=True)
+        mounts = dict(volume.split(":")[:2][::-1] for volume in service.get("volumes", []))
+        data = self.folder / mounts.get("/data", name)
+        data.mkdir(exist_ok=True)
         environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith("TEMOIN_")},
             "PYTHONPATH": str(DEPLOY.parents[1]),
             **{key: self._here(value) for key, value in service["environment"].items()},
-            "TEMOIN_DATA_DIR": str(self.folder / name),
+            "TEMOIN_DATA_DIR": str(data),
         }
         asked = instead or [*service.get("entrypoint", ["temoin"]), *service["command"]]
         command = [word for each in asked for word in PROGRAMS.get(each, [self._here(each)])]
@@ -377,8 +379,8 @@ def test_the_citys_two_ingest_share_what_gateways_send_and_influxdb_has_it_once(
     assert sorted(found["value"]) == [600.0 + n for n in range(60)]
     assert containers.stop() == [0, 0, 0]
     landed = [
-        json.loads((containers.folder / name / "landing" / "mqtt.receiver.json").read_text())["landed"]
-        for name in ("ingest", "ingest-2")
+        json.loads((containers.folder / "data" / "landing" / f"{name}.receiver.json").read_text())["landed"]
+        for name in ("mqtt", "mqtt-2")
     ]
     assert sum(landed) >= 60  # a message may come twice, a reading counts once
     assert min(landed) > 0

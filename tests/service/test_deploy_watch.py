@@ -23,6 +23,7 @@ from fastapi.testclient import TestClient
 from sensors.receive import ReceiverStatus
 from service import river
 from service.app import create_app
+from service.ingest import MoverStatus
 from service.registry import Registry, gateways
 from service.registry.tables import Device, GatewayDay, QuarantineEntry
 from service.settings import Settings
@@ -85,6 +86,8 @@ def city(tmp_path_factory):
     river.open_landing(settings, "mqtt").close()
     status = ReceiverStatus(at=now.isoformat(), connected=True)
     (settings.data_dir / "landing" / "mqtt.receiver.json").write_text(json.dumps(asdict(status)))
+    mover = MoverStatus(now.isoformat(), moved=0, readings=0, refused=0, backlog=0, trouble=None, since=None)
+    (settings.data_dir / "landing" / "mqtt.mover.json").write_text(json.dumps(asdict(mover)))
     app = create_app(settings, registry)
     asker = TestClient(app)
     asker.get("/sign-in")

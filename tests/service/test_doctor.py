@@ -23,6 +23,7 @@ from service import cli
 from service import doctor as doctor_module
 from service.broker import write_access
 from service.doctor import examine
+from service.ingest import MoverStatus
 from service.jobs import Jobs
 from service.registry import gateways
 from service.registry.tables import Lease, StaleDay
@@ -158,6 +159,8 @@ def test_a_broker_that_forgets_us_is_said(settings):
     path = settings.data_dir / "landing" / "mqtt.receiver.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(asdict(status)))
+    mover = MoverStatus(NOW.isoformat(), moved=0, readings=0, refused=0, backlog=0, trouble=None, since=None)
+    path.with_name("mqtt.mover.json").write_text(json.dumps(asdict(mover)))
     assert "2 times the broker had forgotten us" in said(settings, "ingest")[-1][1]
 
 

@@ -124,5 +124,13 @@ def test_a_receivers_name_is_made_once_and_nobody_guesses_it(tmp_path):
     first, other = Settings(data_dir=tmp_path / "one"), Settings(data_dir=tmp_path / "other")
     assert re.fullmatch("temoin-[0-9a-f]{16}", first.client_id())
     assert first.client_id() == Settings(data_dir=tmp_path / "one").client_id() != other.client_id()
-    assert (tmp_path / "one" / "landing" / "client_id").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "one" / "landing" / "mqtt.client_id").stat().st_mode & 0o777 == 0o600
     assert Settings(data_dir=tmp_path, mqtt_client_id="hall").client_id() == "hall"
+    assert Settings(data_dir=tmp_path / "one", landing="mqtt-2").client_id() != first.client_id()
+
+
+@pytest.mark.parametrize("name", ["", "http", "demo", "../mqtt", "A", "x" * 21])
+def test_a_landing_has_a_name_of_its_own(name, monkeypatch):
+    monkeypatch.setenv("TEMOIN_LANDING", name)
+    with pytest.raises(SettingsError, match="neither http nor demo"):
+        load_settings()
