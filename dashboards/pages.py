@@ -481,15 +481,16 @@ class QuarantinePage:
 class GatewayLine:
     """A source of messages over the last days: one that was let in, or one that only was heard.
 
-    `messages` is by UTC day, the last one today; `unpromised` and `refused` are shares (0–1) of all of them,
-    None without any; `token` says how long its HTTP token is good, None when it has none.
+    `messages` is by UTC day, the last one today, None under the seal of a running experiment; `unpromised`
+    and `refused` are shares (0–1) of all of them, None without any; `token` says how long its HTTP token is
+    good, None when it has none.
     """
 
     name: str
     added: bool
     last_message: datetime | None
     silent: bool
-    messages: tuple[tuple[date, int], ...]
+    messages: tuple[tuple[date, int | None], ...]
     unpromised: float | None
     refused: float | None
     devices: int
@@ -503,6 +504,11 @@ class GatewaysPage:
 
     gateways: tuple[GatewayLine, ...]
     template = "gateways.html"
+
+    @property
+    def sealed(self) -> bool:
+        """Whether some number is hidden, which has to be explained."""
+        return any(n is None for gateway in self.gateways for _day, n in gateway.messages)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
+from sqlalchemy import select
+
+from service import embargo
 from service.registry import devices, gateways
+from service.registry.tables import Device, Placement, Room
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,8 +28,10 @@ Token = Literal["good", "soon", "ended"]
 
 @dataclass(frozen=True)
 class Source:
-    """A gateway over the last DAYS days; `messages` by UTC day.
+    """A gateway over the last DAYS days; `messages` by UTC day, None for a day under seal.
 
+    A sensor that speaks when something moves tells by the number of its messages how much a room is used:
+    while an experiment runs in a room, its gateways' numbers are hidden as the room's readings are.
     `unpromised` is the share (0–1) that came at QoS 0, where what is lost under way is lost; `refused` the
     share that waits in quarantine, wholly or in part.
     """
@@ -34,7 +40,7 @@ class Source:
     added: bool
     last_message: datetime | None
     silent: bool
-    messages: tuple[tuple[date, int], ...]
+    messages: tuple[tuple[date, int | None], ...]
     unpromised: float | None
     refused: float | None
     devices: int
@@ -54,10 +60,28 @@ def everything(session: Session, now: datetime) -> list[Source]:
     for device in devices.everything(session):
         behind[device.gateway] += 1
     added = {each.name: each for each in gateways.everything(session)}
+    sealed = _sealed(session, now.date())
     return [
-        _source(name, added.get(name), heard[name], days, last.get(name), behind[name], now)
+        _source(name, added.get(name), heard[name], days, last.get(name), behind[name], now, sealed.get(name))
         for name in sorted(last.keys() | added.keys(), key=lambda name: (name not in added, name))
     ]
+
+
+def _sealed(session: Session, today: date) -> dict[str, date]:
+    """Gateway → the first day whose messages are hidden; without those that serve no running experiment."""
+    hidden = embargo.embargoes(session, today)
+    query = (
+        select(Device.gateway, Room.slug, Placement.end)
+        .join(Placement.device)
+        .join(Placement.room)
+        .where(Room.slug.in_(hidden))
+    )
+    found: dict[str, date] = {}
+    for gateway, room, end in session.execute(query):
+        since = hidden[room].since
+        if end is None or end.date() >= since:
+            found[gateway] = min(since, found.get(gateway, since))
+    return found
 
 
 def _source(
@@ -68,6 +92,7 @@ def _source(
     last: datetime | None,
     behind: int,
     now: datetime,
+    sealed: date | None,
 ) -> Source:
     counts = {each.day: each.messages for each in heard}
     total = sum(counts.values())
@@ -77,7 +102,7 @@ def _source(
         added=gateway is not None,
         last_message=last,
         silent=last is None or now - last > SILENT,
-        messages=tuple((day, counts.get(day, 0)) for day in days),
+        messages=tuple((day, None if sealed and day >= sealed else counts.get(day, 0)) for day in days),
         unpromised=sum(each.unpromised for each in heard) / total if total else None,
         refused=sum(each.refused for each in heard) / total if total else None,
         devices=behind,

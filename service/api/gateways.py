@@ -16,7 +16,8 @@ def list_gateways(request: Request) -> list[sources.Source]:
     """Every source of messages over the last seven UTC days, those that were let in first.
 
     `unpromised` is the share that came at QoS 0, `refused` the share that waits in quarantine, wholly or in
-    part; a source that nobody added has `added` false. No secret is among it.
+    part; a source that nobody added has `added` false. `messages` has null for days under the seal of a
+    running experiment. No secret is among it.
     """
     with request.app.state.registry.session() as session:
         return sources.everything(session, datetime.now(UTC))

@@ -452,6 +452,7 @@ def gateways() -> tuple[GatewayLine, ...]:
         replace(well, name="toit-nord-de-la-mediatheque-jacques-demy", last_message=None, silent=True, unpromised=None,
                 refused=None, devices=0, messages=tuple((day, 0) for day in week), token="ended"),
         replace(well, name="zigbee2mqtt", added=False, token=None, token_until=None),
+        replace(well, name="sous-sol", messages=tuple((day, None if n > 3 else 900) for n, day in enumerate(week))),
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ Two worlds that differ only in that must answer every request with the same byte
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -16,7 +16,7 @@ from sqlalchemy import select
 from experiments.panel import DayOutcome
 from sensors.reading import Reading
 from service import embargo
-from service.registry import experiments, outcomes
+from service.registry import experiments, gateways, outcomes
 from service.registry.tables import (
     Answer,
     Arm,
@@ -124,6 +124,9 @@ def happened(registry, app, gain):
                 for each in day_values(day, room, gain if room in TREATED else 1.0)
             ]  # fmt: skip
             outcomes.replace_day(session, day, found)
+            noon = datetime.combine(day, time(12), UTC)  # sensors that speak when somebody moves
+            if day >= SWITCH:
+                gateways.count(session, [("temoin/g/loire", 1, noon)] * int(100 * gain), [])
         treated = select(Room.id).where(Room.slug.in_(TREATED))
         for answer in session.scalars(
             select(Answer).where(Answer.day >= SWITCH, Answer.room_id.in_(treated))
@@ -174,7 +177,8 @@ def test_no_answer_depends_on_what_happened_since_the_switch(world, app, browser
     asked = {path for path, (status, _) in before.items() if status == 200}
     assert asked >= {
         "/", "/experiments", "/experiments/running", "/experiments/following", "/rooms", "/rooms/loire",
-        "/quarantine", "/api/v1/rooms", "/api/v1/devices", "/api/v1/experiments/running/result",
+        "/quarantine", "/gateways", "/api/v1/gateways", "/api/v1/rooms", "/api/v1/devices",
+        "/api/v1/experiments/running/result",
         "/api/v1/experiments/running/panel.csv?until=switch", "/api/v1/experiments/running/protocol.json",
     }  # fmt: skip
     assert before["/api/v1/experiments/running/panel.csv"][0] == 423
