@@ -1,6 +1,6 @@
 """Is the work of this container being done? What docker-compose.yml asks every minute; exit 0 is yes.
 
-python -m service.deploy.alive ingest | jobs | backup; a sentence on stderr says what is not.
+python -m service.deploy.alive ingest | jobs; a sentence on stderr says what is not.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 STATUS_AGE = timedelta(minutes=1)  # receiver and mover each write theirs every few seconds
-BACKUP_AGE = timedelta(hours=26)  # a night, and the time an archive takes
 
 
 def ingest() -> str | None:
@@ -48,21 +47,9 @@ def jobs() -> str | None:
     return None if lease and lease.until > datetime.now(UTC) else "nobody holds the lease of the jobs"
 
 
-def backup() -> str | None:
-    """What is wrong with the backups; None when the newest archive is of the last night."""
-    folder = Path(os.environ.get("BACKUP_DIR", "/backup"))
-    newest = max((each.stat().st_mtime for each in folder.glob("temoin-*.backup")), default=None)
-    if newest is None:
-        return f"{folder} has no archive yet"
-    made = datetime.fromtimestamp(newest, UTC)
-    return (
-        None if datetime.now(UTC) - made < BACKUP_AGE else f"the last archive is of {made:%Y-%m-%d %H:%M} UTC"
-    )
-
-
 def main() -> int:
     """The command."""
-    ask = {"ingest": ingest, "jobs": jobs, "backup": backup}
+    ask = {"ingest": ingest, "jobs": jobs}
     wrong = ask[sys.argv[1]]()
     if wrong is not None:
         sys.stderr.write(f"{wrong}\n")

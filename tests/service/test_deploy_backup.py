@@ -1,16 +1,21 @@
-"""The nightly backup's script, and what the containers' health asks of ingest, jobs and backup."""
+"""The nightly backup's script, and what the containers' health asks of ingest, jobs and backups."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import time
+from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from sensors.reading import Reading
 from service.deploy import alive
 from service.registry.tables import Lease
 
@@ -75,7 +80,6 @@ def health(monkeypatch, tmp_path, capsys):
 
     def ask(part):
         monkeypatch.setenv("TEMOIN_DATA_DIR", str(tmp_path / "data"))
-        monkeypatch.setenv("BACKUP_DIR", str(tmp_path))
         monkeypatch.setattr("sys.argv", ["alive", part])
         return alive.main(), capsys.readouterr().err
 
@@ -107,13 +111,58 @@ def test_jobs_are_well_while_somebody_holds_their_lease(health, registry):
     assert health("jobs") == (0, "")
 
 
-def test_backups_are_well_while_the_last_night_has_one(health, tmp_path):
-    assert health("backup")[0] == 1
+def test_backups_are_well_while_the_last_night_has_one(tmp_path):
+    def check():
+        environment = {**os.environ, "BACKUP_DIR": str(tmp_path)}
+        done = subprocess.run(
+            ["sh", NIGHTLY, "check"], env=environment, capture_output=True, text=True, check=False
+        )
+        return done.returncode, done.stderr
+
+    assert check()[0] == 1
     archive = tmp_path / "temoin-2026-01-01T020000Z.backup"
     archive.touch()
-    assert health("backup") == (0, "")
+    assert check() == (0, "")
     old = (datetime.now(UTC) - timedelta(days=2)).timestamp()
     os.utime(archive, (old, old))
-    code, says = health("backup")
-    assert code == 1
-    assert "the last archive is of" in says
+    assert check() == (1, f"no backup of the last 26 hours in {tmp_path}\n")
+
+
+def test_influxdbs_night_is_restored_into_another_server(influx, influxd, tmp_path):
+    """By its own tool, as the compose file has it done and docs/operate.md has it put back."""
+    if shutil.which("influx") is None:
+        pytest.skip("InfluxDB's own tool is missing: put influx on PATH")
+    bucket = f"night{tmp_path.stat().st_ino}"
+    start = datetime(2026, 3, 2, 9, tzinfo=UTC)
+    with closing(influx.store(bucket)) as store:
+        store.write(
+            [
+                Reading("hall/loire", "co2", 600.0 + n, "ppm", start + timedelta(minutes=n), "device", "hall")
+                for n in range(50)
+            ]
+        )
+    folder, token = tmp_path / "influx", tmp_path / "token"
+    folder.mkdir()
+    token.write_text(f"{influx.token}\n")
+    environment = {
+        **os.environ, "BACKUP_OF": "influxdb", "BACKUP_DIR": str(folder), "BACKUP_KEEP": "1",
+        "INFLUX_HOST": influx.url, "INFLUX_TOKEN_FILE": str(token), "HOME": str(tmp_path),
+    }  # fmt: skip
+    for _ in range(2):
+        subprocess.run(["sh", NIGHTLY, "now"], env=environment, check=True, timeout=60)
+        time.sleep(1)
+    (night,) = folder.iterdir()
+    influxd.start()
+    other = influxd.set_up()
+    restore = ["influx", "restore", "--full", "--host", other.url, "--token", other.token, night]
+    subprocess.run(restore, env=environment, check=True, capture_output=True, timeout=60)
+    with closing(replace(other, token=influx.token, org=influx.org).store(bucket)) as store:
+        found = store.read(start, start + timedelta(hours=1), ["hall/loire"])
+    assert list(found["value"]) == [600.0 + n for n in range(50)]
+    token.write_text("wrong")
+    failed = subprocess.run(
+        ["sh", NIGHTLY, "now"], env=environment, check=False, capture_output=True, text=True, timeout=60
+    )
+    assert failed.returncode == 1
+    assert "no backup was made" in failed.stderr
+    assert list(folder.glob("*.backup")) == [night]
