@@ -38,7 +38,9 @@ if TYPE_CHECKING:
     from service.settings import Settings
 
 CONTENTS = "temoin-backup.json"
+SEALED = b"age-encryption.org/"
 FORMAT = 1
+SEALED = b"age-encryption.org/"  # how a file that age encrypted begins
 SETTINGS = "settings.json"  # to be read by people: the others are in .env, and secrets are nowhere in it
 LEFT_OUT = ("leases", "sessions")  # who works and who is signed in now is nothing to bring back
 ROWS = 1000  # inserted at once
@@ -51,7 +53,8 @@ class BackupError(Exception):
 def backup(settings: Settings, registry: Registry, to: Path, now: datetime) -> list[str]:
     """Write the archive `to`, readable by its owner only; what it holds, a line each. Raises BackupError.
 
-    Nothing of another is overwritten: `to` must not be there.
+    Nothing of another is overwritten: `to` must not be there. With TEMOIN_BACKUP_RECIPIENT it is encrypted,
+    and only whoever holds the other half of that key reads it.
     """
     if to.exists():
         raise BackupError(f"{to} is there already: choose another name.")
@@ -74,15 +77,19 @@ def backup(settings: Settings, registry: Registry, to: Path, now: datetime) -> l
             held[SETTINGS] = _add(archive, SETTINGS, [_plain_settings(settings)], work)
             contents = {"format": FORMAT, "schema": registry.schema, "made": now.isoformat(), "files": held}
             _add(archive, CONTENTS, [json.dumps(contents)], work)
-        draft.rename(to)
+        _finished(draft, to, settings.backup_recipient)
     except (OSError, sqlite3.Error, tarfile.TarError) as error:
         draft.unlink(missing_ok=True)
         raise BackupError(f"{to} cannot be made ({error}).") from error
     return _told(held, settings)
 
 
-def restore(settings: Settings, registry: Registry, source: Path, now: datetime) -> list[str]:
+def restore(
+    settings: Settings, registry: Registry, source: Path, now: datetime, identity: Path | None = None
+) -> list[str]:
     """Make the installation of these settings from an archive; what was restored, a line each.
+
+    `identity` is the file of the key that an encrypted archive opens with (`new_key`).
 
     What is past its retention is not brought back. Raises BackupError: nothing is done to an installation
     that is there, nor from half an archive.
@@ -96,8 +103,9 @@ def restore(settings: Settings, registry: Registry, source: Path, now: datetime)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with (
-            tarfile.open(source, "r:gz") as archive,
             tempfile.TemporaryDirectory(prefix=".restore.", dir=folder) as scratch,
+            tempfile.TemporaryDirectory(prefix=".opened.", dir=folder) as opened,
+            tarfile.open(_opened(source, identity, Path(opened)), "r:gz") as archive,
         ):
             contents = _contents(archive)
             _checked(archive, contents["files"])
@@ -111,6 +119,19 @@ def restore(settings: Settings, registry: Registry, source: Path, now: datetime)
         raise BackupError(f"{source} is no whole backup ({error or type(error).__name__}).") from error
     _forget(settings, registry, now)
     return _told(contents["files"], settings)
+
+
+def new_key(to: Path) -> str:
+    """Write a new age key to the file `to`, its owner's only; the half that archives are encrypted to."""
+    from pyrage import x25519  # noqa: PLC0415 - most backups need none
+
+    key = x25519.Identity.generate()
+    try:
+        with _private(to) as file:
+            file.write(f"# public key: {key.to_public()}\n{key}\n".encode())
+    except OSError as error:
+        raise BackupError(f"{to} cannot be made ({error.strerror}).") from error
+    return str(key.to_public())
 
 
 # ------------------------------------------------------------------------------------------------- making
@@ -204,7 +225,43 @@ def _private(path: Path) -> IO[bytes]:
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
 
 
+def _finished(draft: Path, to: Path, recipient: str | None) -> None:
+    """Give the archive its name; encrypted by age (https://age-encryption.org/v1) where somebody is named."""
+    if recipient is None:
+        draft.rename(to)
+        return
+    import pyrage  # noqa: PLC0415 - not for archives in clear
+
+    cipher = draft.with_name(f"{draft.name}.age")
+    try:
+        with draft.open("rb") as clear, _private(cipher) as sealed:
+            pyrage.encrypt_io(clear, sealed, [pyrage.x25519.Recipient.from_str(recipient)])
+        cipher.rename(to)
+    finally:
+        cipher.unlink(missing_ok=True)
+        draft.unlink()
+
+
 # ---------------------------------------------------------------------------------------------- restoring
+
+
+def _opened(source: Path, identity: Path | None, folder: Path) -> Path:
+    """The archive in clear: itself, or what the key makes of it, in `folder`."""
+    with source.open("rb") as file:
+        if file.read(len(SEALED)) != SEALED:
+            return source
+    import pyrage  # noqa: PLC0415 - not for archives in clear
+
+    if identity is None:
+        raise BackupError(f"{source} is encrypted: say with --identity which file holds its key.")
+    keys = [line for line in identity.read_text(encoding="utf-8").splitlines() if line and line[0] != "#"]
+    clear = folder / "archive"
+    try:
+        with source.open("rb") as sealed, _private(clear) as file:
+            pyrage.decrypt_io(sealed, file, [pyrage.x25519.Identity.from_str(key) for key in keys])
+    except (pyrage.DecryptError, pyrage.IdentityError) as error:
+        raise BackupError(f"{source} does not open with {identity} ({error}).") from error
+    return clear
 
 
 def _contents(archive: tarfile.TarFile) -> dict[str, Any]:

@@ -58,6 +58,20 @@ def _broker_url(url: str) -> str:
     return url
 
 
+def _age_recipient(key: str | None) -> str | None:
+    if not key:  # as the compose file gives it to whoever chose none
+        return None
+    from pyrage import RecipientError, x25519  # noqa: PLC0415 - most installations have none
+
+    try:
+        x25519.Recipient.from_str(key)
+    except RecipientError as error:
+        raise ValueError(
+            "must be age1…, the public half that `temoin backup --new-key FILE` prints"
+        ) from error
+    return key
+
+
 def _own_landing(name: str) -> str:
     if not re.fullmatch("[a-z0-9-]{1,20}", name) or name in {"http", "demo"}:
         raise ValueError("must be 1 to 20 of a-z, 0-9 and -, neither http nor demo")
@@ -136,6 +150,9 @@ class Settings(BaseSettings):
     )
     disk_spare_mb: int = Field(
         200, ge=0, description="Megabytes the disk must have left for a message to be taken"
+    )
+    backup_recipient: Annotated[str | None, AfterValidator(_age_recipient)] = Field(
+        None, description="Public key (age1…) that backups are encrypted to; in clear if absent"
     )
     raw_days: int = Field(30, ge=1, description="Days raw messages are kept")
     answer_months: int = Field(13, ge=1, description="Months answers are kept one by one")

@@ -23,7 +23,7 @@ from sensors.landing import Landing
 from sensors.reading import Message, Reading
 from sensors.store_embedded import EmbeddedStore
 from service import cli, results, river
-from service.backup import BackupError, backup, restore
+from service.backup import BackupError, backup, new_key, restore
 from service.registry import Registry, experiments, outcomes, quarantine, users
 from service.registry.tables import (
     Answer,
@@ -395,6 +395,38 @@ def test_the_commands_say_what_they_did(installation, registry, tmp_path, monkey
     assert (done.exit_code, done.output.startswith("Restored ")) == (0, True)
     with registry.session() as session:
         assert sum(n for _code, n in quarantine.waiting_by_code(session)) == 1
+
+
+def test_an_encrypted_archive_opens_with_its_key_only(installation, tmp_path, monkeypatch):
+    def temoin(*words):
+        return CliRunner().invoke(cli.app, [str(word) for word in words])
+
+    made = temoin("backup", "--new-key", tmp_path / "key")
+    name, _, recipient = made.output.strip().partition("=")
+    assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
+    assert temoin("backup", "--new-key", tmp_path / "key").exit_code == 1  # no key is ever overwritten
+    monkeypatch.setenv("TEMOIN_DATA_DIR", str(installation.data_dir))
+    monkeypatch.setenv(name, recipient)
+    assert temoin("backup", tmp_path / "a.backup").exit_code == 0
+    sealed = (tmp_path / "a.backup").read_bytes()
+    assert sealed.startswith(b"age-encryption.org/v1\n")
+    assert [path.name for path in tmp_path.glob("*a.backup*")] == ["a.backup"]  # nothing in clear is left
+    assert (tmp_path / "a.backup").stat().st_mode & 0o777 == 0o600
+    monkeypatch.setenv("TEMOIN_DATA_DIR", str(tmp_path / "other"))
+    new_key(tmp_path / "wrong")
+    (tmp_path / "nothing").write_text("no key\n")
+    for words, said in (
+        ((), "is encrypted: say with --identity"),
+        (("--identity", tmp_path / "wrong"), "does not open with"),
+        (("--identity", tmp_path / "nothing"), "does not open with"),
+        (("--identity", tmp_path / "absent"), "absent"),
+    ):
+        refused = temoin("restore", tmp_path / "a.backup", *words)
+        assert refused.exit_code == 1
+        assert said in str(refused.exception)
+        assert list((tmp_path / "other").iterdir()) == []
+    done = temoin("restore", tmp_path / "a.backup", "--identity", tmp_path / "key")
+    assert (done.exit_code, done.output.startswith("Restored ")) == (0, True)
 
 
 def test_a_restored_installation_gives_the_same_verdict_to_the_last_digit(installation, registry, tmp_path):
