@@ -273,3 +273,11 @@ def wait_for(url, within):
         if found or time.monotonic() > until:
             return found
         time.sleep(0.5)
+
+
+def test_every_alarm_is_explained_to_whoever_is_woken_by_it():
+    text = (ROOT / "docs" / "operate.md").read_text(encoding="utf-8")
+    rules = yaml.safe_load((DEPLOY / "alerts.yml").read_text(encoding="utf-8"))
+    names = [rule["alert"] for group in rules["groups"] for rule in group["rules"]]
+    assert len(names) > 10
+    assert [name for name in names if f"`{name}`" not in text] == []
