@@ -345,7 +345,27 @@ class Session(Base):
     kind: Mapped[str] = mapped_column(String(10), default="session")
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
     expires: Mapped[datetime]
+    created_at: Mapped[datetime | None]
+    last_seen: Mapped[datetime | None]  # to ten minutes
+    browser: Mapped[str | None] = mapped_column(String(40))  # « Firefox, Windows », no version
     user: Mapped[User] = relationship()
+
+
+class Change(Base):
+    """One change of what people made: who, when, from, to. Never updated, never deleted; see audit.py."""
+
+    __tablename__ = "audit"
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)  # 1, 2, 3…: no gap
+    at: Mapped[datetime]
+    who: Mapped[str] = mapped_column(String(400), index=True)  # « Marie Dupont <marie@ville.example> »
+    action: Mapped[str] = mapped_column(String(10))  # created | changed | deleted
+    kind: Mapped[str] = mapped_column(String(40), index=True)  # the table
+    row: Mapped[str] = mapped_column(String(400))  # its primary key, « 12 » or « 3/loire »
+    called: Mapped[str] = mapped_column(Text)  # how the row is called, since it may be gone
+    before: Mapped[dict[str, Any]]  # of what was changed, only
+    after: Mapped[dict[str, Any]]
+    previous: Mapped[str] = mapped_column(String(64))  # hash of the change before
+    hash: Mapped[str] = mapped_column(String(64))
 
 
 class Lease(Base):
