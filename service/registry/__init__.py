@@ -10,6 +10,8 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 from sqlalchemy.orm import Session
 
+from service.registry import audit
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from sqlite3 import Connection as SqliteConnection
@@ -30,7 +32,9 @@ class RegistryError(Exception):
 class Registry:
     """Sessions on one database. Nothing is opened before the first session."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, who: str = "temoin") -> None:
+        """`who` the audit names for changes that nobody signed in makes: a program, who runs a command."""
+        self.who = who
         try:
             self.url: URL = make_url(url)
         except ArgumentError as error:
@@ -53,6 +57,7 @@ class Registry:
     def session(self) -> Iterator[Session]:
         """A session committed on success and rolled back on error; objects stay readable afterwards."""
         with Session(self.engine, expire_on_commit=False) as session:
+            session.info["who"] = audit.acting.get() or self.who
             yield session
             session.commit()
 

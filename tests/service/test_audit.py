@@ -1,0 +1,213 @@
+"""The audit: every change of what people made, in a chain that shows whatever was done to it."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from datetime import date
+
+import pytest
+from sqlalchemy import delete, select, text
+from sqlalchemy.exc import DatabaseError, IntegrityError
+
+from service.registry import Registry, audit, users
+from service.registry.tables import (
+    Arm,
+    Base,
+    Change,
+    Closure,
+    Experiment,
+    Gateway,
+    Room,
+    Site,
+    User,
+)
+
+MACHINES = {  # filled by machines, or anonymous: not in the audit
+    "answers", "spent_nonces", "outcomes", "stale_days", "quarantine", "sessions", "leases", "gateway_days",
+    "audit",
+}  # fmt: skip
+
+
+def changes(registry):
+    with registry.session() as session:
+        return list(audit.everything(session))
+
+
+def house(session):
+    site = Site(slug="hv", name="Hôtel de ville")
+    session.add(Room(slug="loire", name="Loire", site=site, capacity=8))
+    return site
+
+
+def test_every_table_is_in_the_audit_or_said_not_to_be():
+    """A new table is named in `audit.KEPT`, or here."""
+    assert {table.__tablename__ for table in audit.KEPT} | MACHINES == set(Base.metadata.tables)
+
+
+def test_a_change_says_who_what_from_and_to_and_nothing_else(either_registry):
+    with either_registry.session() as session:
+        house(session)
+    with either_registry.session() as session:
+        session.info["who"] = "Marie"
+        session.scalars(select(Room)).one().capacity = 10
+    *_, change = changes(either_registry)
+    assert (change.who, change.action, change.kind, change.called) == ("Marie", "changed", "rooms", "Loire")
+    assert (change.before, change.after) == ({"capacity": 8}, {"capacity": 10})
+
+
+def test_created_and_deleted_rows_are_kept_whole(either_registry):
+    with either_registry.session() as session:
+        site = house(session)
+        site.closures.append(Closure(day=date(2026, 5, 1), reason="férié"))
+    with either_registry.session() as session:
+        session.delete(session.scalars(select(Closure)).one())
+    made, gone = (change for change in changes(either_registry) if change.kind == "closures")
+    assert made.after == gone.before == {"site": "hv", "day": "2026-05-01", "reason": "férié"}
+    assert made.called == "Hôtel de ville, 2026-05-01"
+    assert (made.before, gone.after) == ({}, {})
+
+
+def test_what_goes_with_something_else_is_noted_too(either_registry, now):
+    """An arm that its experiment no longer has is deleted by nobody's `delete`."""
+    with either_registry.session() as session:
+        site = house(session)
+        session.flush()
+        trial = Experiment(slug="t", title="Tables", declared_at=now, sheet={"idea": "a", "owner": "b"})
+        trial.arms = [Arm(room=site.rooms[0], switch=date(2026, 4, 1))]
+        session.add(trial)
+    with either_registry.session() as session:
+        trial = session.scalars(select(Experiment)).one()
+        trial.arms.clear()
+        trial.sheet = {**trial.sheet, "idea": "c"}
+    sheet, arm = sorted(changes(either_registry)[-2:], key=lambda change: change.action)
+    assert (sheet.before, sheet.after) == ({"sheet.idea": "a"}, {"sheet.idea": "c"})
+    assert (arm.action, arm.called, arm.before["room"]) == ("deleted", "Tables, Loire", "loire")
+
+
+def test_that_a_secret_changed_is_said_and_never_to_what(registry, now):
+    with registry.session() as session:
+        session.add(Gateway(name="hall", added_at=now, broker_hash="$7$secret"))
+        users.add(session, "a@ville.example", "A", "reader", "correct horse", now)
+    with registry.session() as session:
+        users.known(session, "a@ville.example").password_hash = users.hash_password("battery staple")
+    every = changes(registry)
+    assert (every[-1].before, every[-1].after) == ({"password_hash": "•"}, {"password_hash": "•"})
+    assert "secret" not in str([audit.document(change) for change in every])
+    assert "argon2" not in str([audit.document(change) for change in every])
+
+
+def test_nothing_changed_is_no_change(registry):
+    with registry.session() as session:
+        house(session)
+    with registry.session() as session:
+        room = session.scalars(select(Room)).one()
+        room.capacity = 10
+        room.capacity = 8
+    assert len(changes(registry)) == 2
+
+
+def test_what_was_taken_back_was_never_there(either_registry):
+    """By a savepoint, by a failing flush inside one, by the whole session, which may then go on."""
+    with either_registry.session() as session:
+        session.add(Site(slug="hv", name="Hôtel de ville"))
+        session.flush()
+        with suppress(ZeroDivisionError), session.begin_nested():
+            session.add(Site(slug="no", name="No"))
+            session.flush()
+            _ = 1 / 0
+        with suppress(IntegrityError), session.begin_nested():
+            session.add_all([Room(slug="no", name="No", site_id=99), Site(slug="hv", name="Twice")])
+        with session.begin_nested():
+            session.add(Site(slug="yes", name="Yes"))
+    with either_registry.session() as session:
+        session.add(Site(slug="never", name="Never"))
+        session.flush()
+        session.rollback()
+        session.add(Site(slug="then", name="Then"))
+    assert sorted(change.called for change in changes(either_registry)) == ["Hôtel de ville", "Then", "Yes"]
+
+
+def test_many_rows_at_once_cannot_pass_by_unnoted(registry):
+    with registry.session() as session, pytest.raises(TypeError, match="by its object"):
+        session.execute(delete(User))
+
+
+@pytest.mark.parametrize("statement", ["UPDATE audit SET who = 'me'", "DELETE FROM audit", "TRUNCATE audit"])
+def test_the_database_itself_refuses_to_rewrite_it(either_registry, statement):
+    with either_registry.session() as session:
+        house(session)
+    with pytest.raises(DatabaseError), either_registry.session() as session:
+        session.execute(text(statement))
+    assert len(changes(either_registry)) == 2
+
+
+def test_writers_at_once_keep_one_chain(either_registry):
+    def write(number: int) -> None:
+        own = Registry(either_registry.url.render_as_string(hide_password=False))
+        for turn in range(5):
+            with own.session() as session:
+                session.add(Site(slug=f"{number}-{turn}", name="x"))
+        own.close()
+
+    threads = [threading.Thread(target=write, args=(number,), daemon=True) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=30)
+    with either_registry.session() as session:
+        chain = audit.verify(session)
+    assert (chain.count, chain.broken) == (40, None)
+
+
+def tampered(registry, *statements):
+    """The chain after somebody who owns the file did this to it."""
+    with registry.session() as session:
+        for slug in "abc":
+            session.add(Site(slug=slug, name=slug.upper()))
+    with registry.engine.begin() as connection:
+        for name in ("update", "delete"):
+            connection.exec_driver_sql(f"DROP TRIGGER audit_no_{name}")
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+    with registry.session() as session:
+        return audit.verify(session)
+
+
+@pytest.mark.parametrize(
+    ("statement", "count", "why"),
+    [
+        ("UPDATE audit SET who = 'Paul' WHERE id = 2", 1, "change 2 is not as it was written"),
+        ("UPDATE audit SET after = '{}' WHERE id = 3", 2, "change 3 is not as it was written"),
+        ("UPDATE audit SET previous = hash WHERE id = 3", 2, "change 3 does not follow"),
+        ("DELETE FROM audit WHERE id = 1", 0, "change 1 is missing"),
+        ("DELETE FROM audit WHERE id = 2", 1, "change 2 is missing"),
+        ("UPDATE audit SET at = '2020-01-01 00:00:00' WHERE id = 1", 0, "change 1 is not as it was written"),
+    ],
+)
+def test_whatever_is_done_to_it_shows(registry, statement, count, why):
+    chain = tampered(registry, statement)
+    assert chain.count == count
+    assert chain.why.startswith(why)
+
+
+def test_the_last_ones_cut_off_show_by_the_head_alone(registry):
+    assert tampered(registry, "DELETE FROM audit WHERE id = 3") == audit.Chain(2, changes(registry)[1].hash)
+
+
+def test_every_change_comes_with_its_session(registry):
+    """A page that runs while another person is signed in elsewhere is not theirs."""
+    token = audit.acting.set("Marie <marie@ville.example>")
+    with registry.session() as session:
+        house(session)
+    audit.acting.reset(token)
+    with registry.session() as session:
+        session.add(Site(slug="b", name="B"))
+    assert [change.who for change in changes(registry)] == ["Marie <marie@ville.example>"] * 2 + ["temoin"]
+
+
+def test_a_person_that_changes_is_read_back(registry):
+    with registry.session() as session:
+        house(session)
+        session.flush()
+        assert session.scalars(select(Change)).all() == []  # written at the commit
