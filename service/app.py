@@ -12,7 +12,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from service import api, health
-from service.auth import signed_in
+from service.auth import named, signed_in
 from service.errors import handle_errors
 from service.intake import Intake
 from service.middleware import BodyLimit, Noted, SecurityHeaders
@@ -72,7 +72,7 @@ def create_app(
     for router in PUBLIC:
         app.include_router(router)
     for router in PRIVATE:
-        app.include_router(router, dependencies=[Depends(signed_in)])
+        app.include_router(router, dependencies=[Depends(signed_in), Depends(named)])
     handle_errors(app)
     _surround(app, settings)
     return app

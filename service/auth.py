@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import Depends, Form, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from service.registry import gateways, users
+from service.registry import audit, gateways, users
 from service.registry.users import ROLES
 
 if TYPE_CHECKING:
@@ -57,6 +57,11 @@ class Person:
     role: str
     csrf: str
 
+    @property
+    def signature(self) -> str:
+        """Who this is in the audit: a name alone may be borne by two."""
+        return users.signature(self.name, self.email)
+
     def may(self, role: str) -> bool:
         """Whether this person's role is at least `role`."""
         return ROLES.index(self.role) >= ROLES.index(role)
@@ -80,6 +85,11 @@ def signed_in(request: Request) -> Person:
     if person is None:
         raise SignInNeeded
     return person
+
+
+async def named(person: Annotated[Person, Depends(signed_in)]) -> None:
+    """Dependency: the audit names who is signed in for what this request changes."""
+    audit.acting.set(person.signature)  # async, since a thread's context would end with this call
 
 
 def needs(role: str) -> Callable[[Person], Person]:

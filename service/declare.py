@@ -82,6 +82,7 @@ def declare(session: Session, text: str, who: str, now: datetime, zone: ZoneInfo
 
     Days are local in `zone`; `now` dates what is created and locked. Doing it twice changes nothing.
     """
+    session.info["who"] = who
     declaration = Declaration(text)
     done = Declared()
     with session.no_autoflush:

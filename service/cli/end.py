@@ -45,12 +45,23 @@ def settings_or_end(**overrides: Any) -> Settings:  # noqa: ANN401 - any setting
     return settings
 
 
+def caller() -> str:
+    """Who the audit names for what a command changes: who is at this machine, and the command."""
+    from getpass import getuser  # noqa: PLC0415 - likewise
+
+    command = " ".join(["temoin", *sys.argv[1:2]])
+    try:
+        return f"{getuser()} ({command})"
+    except (KeyError, OSError):  # a container's user without a name
+        return command
+
+
 def registry_or_end(settings: Settings) -> Registry:
     """The registry with this version's schema, or the end with the sentence that says what to do."""
     from service.registry import Registry, RegistryError  # noqa: PLC0415 - SQLAlchemy is not for --help
 
     try:
-        registry = Registry(settings.registry_url)
+        registry = Registry(settings.registry_url, who=caller())
         registry.check()
     except RegistryError as error:
         raise Ended(str(error)) from error

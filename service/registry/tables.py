@@ -299,6 +299,20 @@ class Outcome(Base):
     coverage: Mapped[float]
 
 
+class DeviceDay(Base):
+    """How a device that was in a room did on a local day; see sensors.health.DeviceDay."""
+
+    __tablename__ = "device_days"
+    device_key: Mapped[str] = mapped_column(ForeignKey("devices.key"), primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True, index=True)
+    messages: Mapped[int]
+    interval: Mapped[int | None]  # s
+    longest_gap: Mapped[int]  # s
+    stuck: Mapped[str] = mapped_column(String(100), default="")  # metrics, by commas
+    apart: Mapped[str] = mapped_column(String(100), default="")
+    battery: Mapped[float | None]  # %
+
+
 class StaleDay(Base):
     """A local day to compute (again): new, late data, a corrected placement, other hours."""
 

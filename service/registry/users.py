@@ -69,6 +69,11 @@ def everyone(session: Session) -> Sequence[User]:
     return session.scalars(select(User).order_by(User.email)).all()
 
 
+def signature(name: str, email: str) -> str:
+    """Who somebody is in the audit: a name alone may be borne by two."""
+    return f"{name} <{email}>"
+
+
 def hash_password(password: str) -> str:
     """Argon2id hash; raises UserError when the password is too short or too long."""
     if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from contextlib import suppress
 from datetime import date
+from zoneinfo import ZoneInfo
 
 import pytest
+from fastapi import APIRouter, Depends, Request
 from sqlalchemy import delete, select, text
 from sqlalchemy.exc import DatabaseError, IntegrityError
 
+from service import cli
+from service.auth import named, signed_in
+from service.declare import declare
 from service.registry import Registry, audit, users
 from service.registry.tables import (
     Arm,
     Base,
-    Change,
     Closure,
     Experiment,
     Gateway,
@@ -27,6 +32,25 @@ MACHINES = {  # filled by machines, or anonymous: not in the audit
     "answers", "spent_nonces", "outcomes", "stale_days", "quarantine", "sessions", "leases", "gateway_days",
     "audit",
 }  # fmt: skip
+
+
+@pytest.fixture
+def temoin(registry, settings, monkeypatch, capsys):
+    """Run a command in this process, on the registry of the test: exit code, stdout, stderr."""
+    monkeypatch.setenv("TEMOIN_DATABASE_URL", str(registry.url))
+    monkeypatch.setenv("TEMOIN_DATA_DIR", str(settings.data_dir))
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["temoin", *arguments])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as end:
+            code = end.code or 0
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return run
 
 
 def changes(registry):
@@ -206,8 +230,28 @@ def test_every_change_comes_with_its_session(registry):
     assert [change.who for change in changes(registry)] == ["Marie <marie@ville.example>"] * 2 + ["temoin"]
 
 
-def test_a_person_that_changes_is_read_back(registry):
+def test_a_page_names_who_is_signed_in(app, browser_of, registry):
+    """For whatever a page changes, without a word of its own."""
+
+    def build(request: Request) -> None:
+        with request.app.state.registry.session() as session:
+            house(session)
+
+    router = APIRouter()
+    router.add_api_route("/build", build, methods=["POST"])
+    app.include_router(router, dependencies=[Depends(signed_in), Depends(named)])
+    browser_of("facilities").post("/build")
+    assert changes(registry)[-1].who == "Facilities <facilities@ville.example>"
+
+
+def test_a_command_names_who_runs_it(temoin, registry, monkeypatch):
+    monkeypatch.setenv("LOGNAME", "marie")
+    temoin("user", "add", "a@ville.example")
+    assert changes(registry)[-1].who == "marie (temoin user)"
+
+
+def test_a_declaration_names_who_declares(registry, now):
     with registry.session() as session:
-        house(session)
-        session.flush()
-        assert session.scalars(select(Change)).all() == []  # written at the commit
+        text = '[[sites]]\nslug = "hv"\nname = "Hôtel de ville"\n'
+        declare(session, text, "Camille", now, ZoneInfo("Europe/Paris"))
+    assert changes(registry)[-1].who == "Camille"
