@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from experiments.reason import ExperimentError
 from sensors.reading import SensorError
 from service import outcomes, results
-from service.registry import answers, experiments, users
+from service.registry import answers, device_days, experiments, users
 from service.registry.tables import Lease
 from service.registry.upsert import insert
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 LEASE, LASTING = "jobs", timedelta(minutes=2)
 EVERY = 30.0  # seconds between two passes
+DEVICE_DAYS = timedelta(days=400)  # how long is kept how devices did: two winters can be compared
 DAYS_A_PASS = 20  # computed before the lease is renewed
 log = structlog.get_logger("temoin.jobs")
 
@@ -113,6 +114,7 @@ class Jobs:
                 now,
             )
             users.forget_expired(session, now)
+            device_days.forget(session, today - DEVICE_DAYS)
 
     def _hold(self, now: datetime) -> bool:
         """Take or renew the lease."""

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 from experiments.panel import LOOK_BACK, day_bounds, outcomes_of_day
-from service.registry import devices, outcomes, rooms
+from sensors import health
+from service.registry import device_days, devices, outcomes, rooms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,18 +22,21 @@ if TYPE_CHECKING:
     from service.registry import Registry
 
 METRICS = ("people", "presence", "motion", "co2", "temperature", "sound")
+READ = tuple(dict.fromkeys((*METRICS, *health.METRICS)))
 UNHEARD = timedelta(days=31)  # how far back a day without a single reading is looked for
 log = structlog.get_logger("temoin.outcomes")
 
 
 def compute_day(session: Session, store: ReadingStore, day: date, zone: ZoneInfo) -> None:
-    """Compute every outcome of every room open on `day` and replace what was there."""
+    """Compute every outcome of every room open on `day`, and how its devices did; replace what was there."""
     start, end = day_bounds(day, zone)
     placed = rooms.placed_between(session, start, end)
-    devices = {placement.device for placement in placed}
-    readings = store.read(start - LOOK_BACK, end, devices, METRICS)
+    devices = {placement.device: placement.room for placement in placed}
+    readings = store.read(start - LOOK_BACK, end, devices.keys(), READ)
     opened = rooms.open_rooms(session, day)
-    outcomes.replace_day(session, day, outcomes_of_day(readings, placed, opened, day, zone))
+    measured = readings[readings["metric"].isin(METRICS)]
+    outcomes.replace_day(session, day, outcomes_of_day(measured, placed, opened, day, zone))
+    device_days.replace_day(session, day, health.day_health(readings, devices, start, end))
 
 
 def mark_unheard(session: Session, zone: ZoneInfo, now: datetime) -> None:

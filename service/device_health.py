@@ -1,0 +1,158 @@
+"""What is wrong with devices, what harms a running experiment first.
+
+Nothing of what they measured: the rooms of a running experiment are under seal, their sensors' state is not.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from itertools import takewhile
+from typing import TYPE_CHECKING, Literal
+
+from sqlalchemy import func, select
+
+from service.registry import device_days, devices, experiments
+from service.registry.tables import Device, QuarantineEntry, Room
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import tzinfo
+
+    from sqlalchemy.orm import Session
+
+    from service.registry.tables import DeviceDay, Placement
+
+Kind = Literal["silent", "clock", "range", "stuck", "apart", "battery"]
+KINDS: tuple[Kind, ...] = ("silent", "clock", "range", "stuck", "apart", "battery")  # the worst first
+LEARNED = timedelta(days=7)  # what a device's habits are learned from, and how far back faults are looked for
+SHORTEST, LONGEST = timedelta(minutes=30), timedelta(hours=24)
+UNKNOWN = timedelta(hours=2)
+LOW_BATTERY = 20.0  # %
+CODES: dict[str, Kind] = {
+    "clock_behind": "clock",
+    "clock_ahead": "clock",
+    "out_of_range": "range",
+    "sentinel": "range",
+}
+MOST_TOPICS = 5_000
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong with one device now.
+
+    `since` is aware, or a day; None where it was never well. `metrics` are those concerned; `experiment` (slug
+    and title) is the running one its room is in, whose days are lost meanwhile.
+    """
+
+    kind: Kind
+    device: Device
+    since: datetime | date | None
+    metrics: tuple[str, ...] = ()
+    battery: float | None = None
+    usual: timedelta | None = None  # longer than this is silence
+    room: Room | None = None
+    experiment: tuple[str, str] | None = None
+
+
+def findings(session: Session, now: datetime, zone: tzinfo) -> list[Finding]:
+    """Everything that is wrong: what harms a running experiment, then other rooms, then devices without one."""
+    today = now.astimezone(zone).date()
+    days = device_days.since(session, today - LEARNED)
+    placed = {each.device_key: each for each in devices.placed_now(session, now)}
+    refused = _refused(session, now - LEARNED)
+    running = {
+        arm.room_id: (each.slug, each.title)
+        for each in experiments.everything(session)
+        if experiments.status(each, today) == "running"
+        for arm in each.arms
+    }
+    found = []
+    for device in devices.everything(session):
+        placement = placed.get(device.key)
+        if placement is None and device.key not in refused:
+            continue  # what is in no room harms nothing by being silent
+        room = placement.room if placement else None
+        trial = running.get(placement.room_id) if placement else None
+        wrong = _of_one(device, days.get(device.key, ()), refused.get(device.key, {}), now)
+        found += [replace(each, room=room, experiment=trial) for each in wrong]
+    return sorted(found, key=_harm)
+
+
+def patience(device: Device, days: Sequence[DeviceDay]) -> timedelta:
+    """How long a device may say nothing before it is silent.
+
+    Three heartbeats where one is declared; else half as long again as it has been silent of late, the longest
+    pause apart: a sensor that speaks when somebody moves is quiet every night.
+    """
+    if device.heartbeat_minutes is not None:
+        return timedelta(minutes=3 * device.heartbeat_minutes)
+    pauses = sorted(each.longest_gap for each in days if each.messages)
+    if len(pauses) < 2:  # noqa: PLR2004 - one day is no habit
+        return UNKNOWN
+    return min(max(timedelta(seconds=1.5 * pauses[-2]), SHORTEST), LONGEST)
+
+
+def _of_one(
+    device: Device, days: Sequence[DeviceDay], refused: Mapping[Kind, datetime], now: datetime
+) -> Iterator[Finding]:
+    usual = patience(device, days)
+    if device.last_seen is None or now - device.last_seen > usual:
+        yield Finding("silent", device, device.last_seen, usual=usual)
+    for kind, since in refused.items():
+        yield Finding(kind, device, since)
+    spoken = [each for each in days if each.messages]
+    if not spoken:
+        return
+    last = spoken[-1]
+    if last.stuck:
+        yield Finding("stuck", device, _ever_since(spoken, "stuck"), tuple(last.stuck.split(",")))
+    if last.apart:
+        yield Finding("apart", device, _ever_since(spoken, "apart"), tuple(last.apart.split(",")))
+    if last.battery is not None and last.battery < LOW_BATTERY:
+        yield Finding("battery", device, last.day, battery=last.battery)
+
+
+def _ever_since(days: Sequence[DeviceDay], what: str) -> date:
+    """The first of the last days in a row on which this was wrong."""
+    return [each.day for each in takewhile(lambda day: bool(getattr(day, what)), reversed(days))][-1]
+
+
+def _harm(finding: Finding) -> tuple[bool, bool, int, str]:
+    return (
+        finding.experiment is None,
+        finding.room is None,
+        KINDS.index(finding.kind),
+        finding.device.key,
+    )
+
+
+def _refused(session: Session, since: datetime) -> dict[str, dict[Kind, datetime]]:
+    """Device → what its payloads that wait in quarantine say of it, and since when."""
+    first = func.min(QuarantineEntry.received_at)
+    query = (
+        select(QuarantineEntry.topic, QuarantineEntry.code, first)
+        .where(
+            QuarantineEntry.status == "waiting",
+            QuarantineEntry.code.in_(CODES),
+            QuarantineEntry.received_at >= since,
+        )
+        .group_by(QuarantineEntry.topic, QuarantineEntry.code)
+        .limit(MOST_TOPICS)
+    )
+    rows = session.execute(query).all()
+    if not rows:
+        return {}
+    levels: dict[str, list[str]] = defaultdict(list)  # a device's name is a level of its gateway's topics
+    for device in devices.everything(session):
+        levels[device.key.partition("/")[2].lower()].append(device.key)
+    found: dict[str, dict[Kind, datetime]] = defaultdict(dict)
+    for topic, code, at in rows:
+        keys = {key for level in topic.lower().split("/") for key in levels.get(level, ())}
+        if len(keys) == 1:  # two devices of one name on two gateways: better none than the wrong one
+            earlier = found[keys.pop()]
+            kind = CODES[code]
+            earlier[kind] = min(at, earlier.get(kind, at))
+    return found

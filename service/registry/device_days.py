@@ -1,0 +1,51 @@
+"""How devices did, day by day."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from sqlalchemy import delete, insert, select
+
+from service.registry.tables import DeviceDay
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import date
+
+    from sqlalchemy.orm import Session
+
+    from sensors import health
+
+
+def replace_day(session: Session, day: date, found: Iterable[health.DeviceDay]) -> None:
+    """Make these all there is of this day."""
+    session.execute(delete(DeviceDay).where(DeviceDay.day == day))
+    rows = [
+        {
+            "device_key": each.device,
+            "day": day,
+            "messages": each.messages,
+            "interval": each.interval,
+            "longest_gap": each.longest_gap,
+            "stuck": ",".join(each.stuck),
+            "apart": ",".join(each.apart),
+            "battery": each.battery,
+        }
+        for each in found
+    ]
+    if rows:
+        session.execute(insert(DeviceDay), rows)
+
+
+def since(session: Session, first: date) -> Mapping[str, Sequence[DeviceDay]]:
+    """The days from `first` on, of each device, oldest first."""
+    found: dict[str, list[DeviceDay]] = defaultdict(list)
+    for each in session.scalars(select(DeviceDay).where(DeviceDay.day >= first).order_by(DeviceDay.day)):
+        found[each.device_key].append(each)
+    return found
+
+
+def forget(session: Session, before: date) -> None:
+    """Delete the days before `before`."""
+    session.execute(delete(DeviceDay).where(DeviceDay.day < before))
