@@ -21,6 +21,7 @@ from service.cli import (
     ingest,
     jobs,
     quarantine,
+    verify,
 )
 from service.cli.end import Ended
 
@@ -64,6 +65,7 @@ for family in (
     history,
     analysis,
     quarantine,
+    verify,
 ):
     family.register(app)
 

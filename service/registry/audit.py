@@ -84,13 +84,26 @@ def document(change: Change) -> dict[str, Any]:
 
 def verify(session: Session) -> Chain:
     """Walk the whole chain, in steady memory."""
-    count, head = 0, FIRST
+    count, last = 0, FIRST
     for change in everything(session):
-        why = _fault(change, count + 1, head)
+        why = _fault(change, count + 1, last)
         if why is not None:
-            return Chain(count, head, change.id, why)
-        count, head = change.id, change.hash
-    return Chain(count, head)
+            return Chain(count, last, change.id, why)
+        count, last = change.id, change.hash
+    return Chain(count, last)
+
+
+def holds(session: Session, told: str) -> bool:
+    """Whether some change has this hash; the first of all begins the chain and always holds."""
+    return (
+        told == FIRST
+        or session.scalar(select(tables.Change.id).where(tables.Change.hash == told)) is not None
+    )
+
+
+def head(session: Session) -> Change | None:
+    """The last change: its hash stands for all before it."""
+    return next(iter(latest(session, 1)), None)
 
 
 def everything(session: Session) -> Iterator[Change]:
@@ -258,8 +271,8 @@ def _write(session: Session, changes: list[dict[str, Any]]) -> None:
     connection = session.connection()
     if connection.dialect.name == "postgresql":  # SQLite has one writer, and the flush made us that
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITING})")
-    head = select(tables.Change.id, tables.Change.hash).order_by(tables.Change.id.desc()).limit(1)
-    last = connection.execute(head).first()
+    newest = select(tables.Change.id, tables.Change.hash).order_by(tables.Change.id.desc()).limit(1)
+    last = connection.execute(newest).first()
     number, previous = (0, FIRST) if last is None else (last.id, last.hash)
     now = datetime.now(UTC)
     rows = []

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import sys
 import threading
+import zlib
 from contextlib import suppress
 from datetime import date
 from zoneinfo import ZoneInfo
@@ -23,6 +26,8 @@ from service.registry.tables import (
     Closure,
     Experiment,
     Gateway,
+    Look,
+    Protocol,
     Room,
     Site,
     User,
@@ -30,7 +35,7 @@ from service.registry.tables import (
 
 MACHINES = {  # filled by machines, or anonymous: not in the audit
     "answers", "spent_nonces", "outcomes", "stale_days", "quarantine", "sessions", "leases", "gateway_days",
-    "audit",
+    "device_days", "audit",
 }  # fmt: skip
 
 
@@ -255,3 +260,65 @@ def test_a_declaration_names_who_declares(registry, now):
         text = '[[sites]]\nslug = "hv"\nname = "Hôtel de ville"\n'
         declare(session, text, "Camille", now, ZoneInfo("Europe/Paris"))
     assert changes(registry)[-1].who == "Camille"
+
+
+# ------------------------------------------------------------------------------------------ temoin verify
+
+
+def test_verify_tells_how_many_changes_hold_and_the_head(temoin, registry):
+    with registry.session() as session:
+        house(session)
+    code, out, _ = temoin("verify")
+    assert (code, out.startswith("2 changes hold. Head: ")) == (0, True)
+    assert changes(registry)[-1].hash in out
+
+
+def test_verify_names_the_first_broken_link(temoin, registry):
+    tampered(registry, "UPDATE audit SET who = 'Paul' WHERE id >= 2")
+    code, out, err = temoin("verify")
+    assert (code, err) == (1, "change 2 is not as it was written.\n")
+    assert "1 changes hold" in out
+
+
+def test_verify_for_programs(temoin, registry):
+    tampered(registry, "DELETE FROM audit WHERE id = 2")
+    code, out, _ = temoin("verify", "--json")
+    told = json.loads(out)
+    assert (code, told["count"], told["broken"]) == (1, 1, 3)
+    assert told["faults"] == ["change 2 is missing"]
+
+
+def test_a_head_told_earlier_shows_what_was_cut(temoin, registry):
+    tampered(registry)
+    head = changes(registry)[-1].hash
+    assert temoin("verify", "--head", head)[0] == 0
+    with registry.engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM audit WHERE id = 3")
+    code, _, err = temoin("verify", "--head", head)
+    assert (code, f"no change has the hash {head}" in err) == (1, True)
+
+
+def test_an_empty_chain_holds(temoin):
+    assert temoin("verify", "--head", audit.FIRST)[1].startswith("0 changes hold. Head: 000")
+
+
+@pytest.mark.parametrize(
+    ("rewriting", "says"),
+    [
+        ("UPDATE protocols SET document = 'as I like it'", "locked protocol of t is not"),
+        ("UPDATE looks SET panel = X'00'", "final look of t is not"),
+    ],
+)
+def test_a_protocol_or_look_that_was_rewritten_shows(temoin, registry, now, rewriting, says):
+    with registry.session() as session:
+        trial = Experiment(slug="t", title="Tables", declared_at=now)
+        digest = hashlib.sha256(b"as it was").hexdigest()
+        trial.protocol = Protocol(document="as it was", sha256=digest, locked_at=now, locked_by="Marie")
+        frozen = zlib.compress(b"as it was")
+        trial.looks = [Look(kind="final", taken_at=now, panel=frozen, sha256=digest, result={})]
+        session.add(trial)
+    assert temoin("verify")[0] == 0
+    with registry.engine.begin() as connection:
+        connection.exec_driver_sql(rewriting)
+    code, _, err = temoin("verify")
+    assert (code, says in err) == (1, True)
