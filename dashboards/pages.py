@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
-from typing import Literal
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 from experiments.design import Protocol
 from experiments.planning import Plan
@@ -512,6 +513,79 @@ class GatewaysPage:
 
 
 @dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong with one device, and what it harms.
+
+    `since` is local, or a day, None where it never was well; `usual_hours` is the longest that it is used to
+    say nothing; `battery` is in %; `trial` (slug, title) the running experiment its room is in.
+    """
+
+    kind: Literal["silent", "clock", "range", "stuck", "apart", "battery"]
+    device: str
+    label: str | None
+    since: datetime | date | None
+    room: tuple[str, str] | None = None  # slug, name
+    trial: tuple[str, str] | None = None
+    metrics: tuple[str, ...] = ()
+    battery: float | None = None
+    usual_hours: float | None = None
+
+
+@dataclass(frozen=True)
+class DeviceHealthPage:
+    """What is wrong with devices, what harms a running experiment first; `watched` devices are in a room."""
+
+    faults: tuple[Fault, ...]
+    watched: int
+    template = "device_health.html"
+
+    @property
+    def groups(self) -> tuple[tuple[str, tuple[Fault, ...]], ...]:
+        """By what is harmed: `trial`, `room` or `nothing`; those that have one."""
+        parts: dict[str, list[Fault]] = {"trial": [], "room": [], "nothing": []}
+        for fault in self.faults:
+            parts["trial" if fault.trial else "room" if fault.room else "nothing"].append(fault)
+        return tuple((name, tuple(found)) for name, found in parts.items() if found)
+
+
+# ------------------------------------------------------------------------------------ people, audit
+
+
+@dataclass(frozen=True)
+class ChangeLine:
+    """Who changed what; each field with what it was and what it became, as the audit's JSON has them."""
+
+    id: int
+    at: datetime
+    who: str  # « Marie Dupont <marie@ville.example> », or a program
+    action: Literal["created", "changed", "deleted"]
+    kind: str  # the table
+    called: str
+    fields: tuple[tuple[str, Any, Any], ...]
+
+    @property
+    def name(self) -> str:
+        """Who, without the address."""
+        return self.who.partition(" <")[0]
+
+
+@dataclass(frozen=True)
+class AuditPage:
+    """The changes people made, newest first, a page of them; `head` is the hash of the last of all."""
+
+    changes: tuple[ChangeLine, ...]
+    total: int
+    head: str
+    kinds: tuple[str, ...]
+    people: tuple[str, ...]
+    zone: ZoneInfo
+    kind: str = ""
+    who: str = ""
+    older: int | None = None  # the page after this one begins below this id
+    template = "audit.html"
+
+
+@dataclass(frozen=True)
 class SignInPage:
     """Local accounts; `next` is a path of this site."""
 
@@ -614,10 +688,12 @@ Page = (
     | HomePage
     | QuarantinePage
     | GatewaysPage
+    | DeviceHealthPage
     | SignInPage
     | ErrorPage
     | MethodPage
     | AccessibilityPage
+    | AuditPage
     | ApiPage
     | FormPage
     | ThanksPage

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from dashboards.language import LOCALES, N_, Language, Locale, language, plain, rich
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from experiments.estimate import Estimate
     from experiments.reason import Reason
@@ -995,6 +995,11 @@ QUARANTINE_CODES: dict[str, str] = {
     "clock_behind": N_("horloge en retard"),
     "late": N_("message trop ancien"),
 }
+
+
+def measured(metrics: Sequence[str], say: Language) -> str:
+    """The names of these metrics, one after the other."""
+    return say.listed([say(METRICS[metric]) for metric in metrics])
 
 
 def cause(code: str, say: Language) -> str:

@@ -19,7 +19,7 @@ from service.middleware import BodyLimit, Noted, SecurityHeaders
 from service.monitoring import Monitoring
 from service.registry import Registry
 from service.river import open_store
-from service.web import experiments, form, gateways, home, quarantine, rooms, sign_in
+from service.web import audit, device_health, experiments, form, gateways, home, quarantine, rooms, sign_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -32,8 +32,10 @@ PRIVATE = (
     home.router,
     experiments.router,
     rooms.router,
+    device_health.router,
     gateways.router,
     quarantine.router,
+    audit.router,
     sign_in.router,
     api.router,
 )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from service.registry.tables import DeviceDay, Placement
+    from service.registry.tables import DeviceDay
 
 Kind = Literal["silent", "clock", "range", "stuck", "apart", "battery"]
 KINDS: tuple[Kind, ...] = ("silent", "clock", "range", "stuck", "apart", "battery")  # the worst first
@@ -43,8 +43,8 @@ MOST_TOPICS = 5_000
 class Finding:
     """One thing that is wrong with one device now.
 
-    `since` is aware, or a day; None where it was never well. `metrics` are those concerned; `experiment` (slug
-    and title) is the running one its room is in, whose days are lost meanwhile.
+    `since` is aware, or a day; None where it was never well. `metrics` are those concerned; `experiment`
+    (slug, title) is the running one its room is in, whose days are lost meanwhile.
     """
 
     kind: Kind
@@ -58,7 +58,7 @@ class Finding:
 
 
 def findings(session: Session, now: datetime, zone: tzinfo) -> list[Finding]:
-    """Everything that is wrong: what harms a running experiment, then other rooms, then devices without one."""
+    """Everything that is wrong: what harms a running experiment, then other rooms, then what has no room."""
     today = now.astimezone(zone).date()
     days = device_days.since(session, today - LEARNED)
     placed = {each.device_key: each for each in devices.placed_now(session, now)}

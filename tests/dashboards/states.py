@@ -18,11 +18,13 @@ from dashboards.pages import (
     CoverageStrip,
     Daily,
     Decided,
+    DeviceHealthPage,
     DeviceInRoom,
     ErrorPage,
     ExperimentLine,
     ExperimentPage,
     ExperimentsPage,
+    Fault,
     FormPage,
     FrozenLook,
     GatewayLine,
@@ -456,6 +458,20 @@ def gateways() -> tuple[GatewayLine, ...]:
     )  # fmt: skip
 
 
+def faults() -> tuple[Fault, ...]:
+    """One of each kind, in a trial, in another room and without one."""
+    loire, trial = ("loire", "Loire"), (PROTOCOL.slug, PROTOCOL.title)
+    return (
+        Fault("silent", "city/vs121-0077", "Comptage Loire", NOW - timedelta(hours=9), loire, trial, usual_hours=0.5),
+        Fault("clock", "city/am319-0013", None, NOW - timedelta(days=2), loire, trial),
+        Fault("stuck", "city/am319-0044", "Ambiance Erdre", NOW.date() - timedelta(days=3), ("erdre", "Erdre"), None, ("co2",)),
+        Fault("apart", "city/am319-0045", None, NOW.date() - timedelta(days=1), ("erdre", "Erdre"), None, ("co2", "temperature", "humidity")),
+        Fault("battery", "zigbee2mqtt/salle-de-réunion-du-conseil-municipal-côté-jardin", None, NOW.date(), ("sevre", "Sèvre"), None, battery=7.0),
+        Fault("silent", "city/new", None, None, ("sevre", "Sèvre"), None, usual_hours=2.0),
+        Fault("range", "hall/probe", None, NOW - timedelta(hours=30)),
+    )  # fmt: skip
+
+
 def gallery() -> dict[str, Page]:
     """Name of the state → its page."""
     now = (Now("people", 4, NOW), Now("co2", 684, NOW), Now("temperature", 22.4, NOW))
@@ -483,6 +499,9 @@ def gallery() -> dict[str, Page]:
         "rooms-empty": RoomsPage(()),
         "quarantine": QuarantinePage(entries, (("out_of_range", 31), ("bad_json", 2)), 33),
         "quarantine-empty": QuarantinePage((), (), 0),
+        "device-health": DeviceHealthPage(faults(), 41),
+        "device-health-well": DeviceHealthPage((), 41),
+        "device-health-empty": DeviceHealthPage((), 0),
         "gateways": GatewaysPage(gateways()),
         "gateways-empty": GatewaysPage(()),
         "sign-in": SignInPage(),

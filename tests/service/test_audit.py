@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import html
+import io
 import json
+import re
 import sys
 import threading
 import zlib
@@ -322,3 +326,99 @@ def test_a_protocol_or_look_that_was_rewritten_shows(temoin, registry, now, rewr
         connection.exec_driver_sql(rewriting)
     code, _, err = temoin("verify")
     assert (code, says in err) == (1, True)
+
+
+# ------------------------------------------------------------------------------------------ the page
+
+
+@pytest.fixture
+def auditor(registry, browser_of):
+    """An analyst's browser, after Marie made a house and enlarged its room."""
+    with registry.session() as session:
+        session.info["who"] = "Marie <marie@ville.example>"
+        house(session)
+    with registry.session() as session:
+        session.info["who"] = "Paul <paul@ville.example>"
+        session.scalars(select(Room)).one().capacity = 10
+    return browser_of("analyst")
+
+
+def words_of(page):
+    text = re.sub(r"<(?!/?(li|p|h1))[^>]*>", "", page.text.partition("<main")[2])
+    return re.sub(r"\s+", " ", html.unescape(text))
+
+
+def test_the_page_says_changes_in_words_newest_first(auditor):
+    said = words_of(auditor.get("/audit"))
+    assert "Paul a changé la salle Loire : capacité 8 → 10" in said
+    assert said.index("Paul a changé") < said.index("Marie a créé la salle Loire")
+    assert "Paul changed the room Loire: capacity 8 → 10" in words_of(auditor.get("/audit?lang=en"))
+
+
+def test_the_page_shows_the_head(auditor, registry):
+    with registry.session() as session:
+        assert audit.head(session).hash in auditor.get("/audit").text
+
+
+def test_changes_of_one_person_or_one_table(auditor):
+    paul = words_of(auditor.get("/audit", params={"who": "Paul <paul@ville.example>"}))
+    assert ("Paul a changé" in paul, "Marie a créé" in paul) == (True, False)
+    sites = words_of(auditor.get("/audit?kind=sites"))
+    assert ("le site Hôtel de ville" in sites, "la salle Loire" in sites) == (True, False)
+    assert "Aucun changement de ce genre" in words_of(auditor.get("/audit?kind=nonsense&who=%00"))
+
+
+def test_older_changes_are_on_the_next_page(auditor, registry):
+    with registry.session() as session:
+        session.add_all([Site(slug=f"s{n}", name=f"Site {n:02}") for n in range(60)])
+    first = auditor.get("/audit?kind=sites")
+    older = html.unescape(re.search(r'href="(/audit\?[^"]+)" rel="next"', first.text)[1])
+    second = auditor.get(older)
+    assert 'rel="next"' not in second.text
+    names = [re.findall(r"le site (Site \d\d)", words_of(page)) for page in (first, second)]
+    assert (len(names[0]), len(names[1])) == (50, 10)
+    assert sorted(names[0] + names[1]) == [f"Site {n:02}" for n in range(60)]
+
+
+@pytest.mark.parametrize("query", ["below=0", "below=x", "below=99999999999999999999"])
+def test_a_page_that_cannot_be_is_said(auditor, query):
+    assert auditor.get(f"/audit?{query}").status_code == 404
+
+
+def test_an_empty_audit_has_its_sentence(browser_of, registry):
+    browser = browser_of("analyst")  # who was added by that: a person
+    assert "a créé la personne" in words_of(browser.get("/audit"))
+    with registry.engine.begin() as connection:
+        connection.exec_driver_sql("DROP TRIGGER audit_no_delete")
+        connection.exec_driver_sql("DELETE FROM audit")
+    assert "Rien n’a encore été changé" in words_of(browser.get("/audit"))
+
+
+def test_it_can_be_taken_away_for_a_spreadsheet(auditor, registry):
+    with registry.session() as session:
+        session.add(Site(slug="evil", name='=HYPERLINK("http://evil.example")'))
+    answer = auditor.get("/audit.csv")
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert "attachment" in answer.headers["content-disposition"]
+    changed = next(row for row in rows if row["action"] == "changed")
+    assert (changed["field"], changed["before"], changed["after"]) == ("capacity", "8", "10")
+    assert {row["called"][0] for row in rows if "HYPERLINK" in row["called"]} == {"'"}
+    assert not [value for row in rows for value in row.values() if value.startswith(("=", "+", "-", "@"))]
+
+
+def test_it_can_be_taken_away_to_walk_the_chain_oneself(auditor, registry):
+    previous = audit.FIRST
+    for line in auditor.get("/audit.jsonl").text.splitlines():
+        change = json.loads(line)
+        told = change.pop("hash")
+        text = json.dumps(change, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        assert (change["previous"], told) == (previous, hashlib.sha256(text.encode()).hexdigest())
+        previous = told
+    with registry.session() as session:
+        assert previous == audit.head(session).hash
+
+
+@pytest.mark.parametrize("path", ["/audit", "/audit.csv", "/audit.jsonl"])
+def test_only_analysts_and_administrators_read_it(browser_of, path):
+    seen = {role: browser_of(role).get(path).status_code for role in users.ROLES}
+    assert seen == {"reader": 403, "facilities": 403, "analyst": 200, "administrator": 200}
