@@ -209,11 +209,11 @@ def _write(path: Path, header: Iterable[str], rows: Iterable[Row]) -> int:
         writer.writerow(header)
         count = 0
         for count, row in enumerate(rows, 1):  # noqa: B007 - how many there were
-            writer.writerow([_cell(value) for value in row])
+            writer.writerow([cell(value) for value in row])
     return count
 
 
-def _cell(value: object) -> object:
+def cell(value: object) -> object:
     """As CSV: numbers and dates as they are, a text that begins like a formula behind an apostrophe."""
     if isinstance(value, str) and value.lstrip(" ").startswith(FORMULA):
         return f"'{value}"

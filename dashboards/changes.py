@@ -1,0 +1,111 @@
+# ruff: noqa: E501 - a sentence stays in one piece, to be searched and translated
+"""What people changed, in words: the audit's tables, columns and values as one would say them."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+from dashboards.language import N_, Language
+from dashboards.words import ASSIGNMENTS, DECISIONS
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+# table → « la salle », as it follows « a changé »
+KINDS: dict[str, str] = {
+    "sites": N_("le site"),
+    "closures": N_("le jour de fermeture"),
+    "rooms": N_("la salle"),
+    "devices": N_("le capteur"),
+    "placements": N_("l’emplacement du capteur"),
+    "experiments": N_("l’expérience"),
+    "arms": N_("la participation de la salle"),
+    "measures": N_("la mesure"),
+    "protocols": N_("le protocole verrouillé"),
+    "looks": N_("l’analyse figée"),
+    "deviations": N_("l’imprévu"),
+    "costs": N_("le coût"),
+    "decisions": N_("la décision"),
+    "gateways": N_("la passerelle"),
+    "gateway_tokens": N_("le jeton de la passerelle"),
+    "users": N_("la personne"),
+}
+ACTIONS: dict[str, str] = {
+    "created": N_("**{who}** a créé {kind} **{called}**"),
+    "changed": N_("**{who}** a changé {kind} **{called}** :"),
+    "deleted": N_("**{who}** a supprimé {kind} **{called}**"),
+}
+ROLES: dict[str, str] = {
+    "reader": N_("lecture"),
+    "facilities": N_("moyens généraux"),
+    "analyst": N_("analyse"),
+    "administrator": N_("administration"),
+}
+_FIELDS: dict[str, str] = {
+    "name": N_("nom"), "slug": N_("adresse courte"), "title": N_("titre"), "label": N_("libellé"),
+    "site": N_("site"), "room": N_("salle"), "device_key": N_("capteur"), "experiment": N_("expérience"),
+    "gateway": N_("passerelle"), "gateway_name": N_("passerelle"), "key": N_("identifiant"),
+    "opens": N_("ouverture"), "closes": N_("fermeture"), "weekdays": N_("jours ouverts"), "day": N_("jour"),
+    "reason": N_("raison"), "floor": N_("étage"), "capacity": N_("capacité"), "area_m2": N_("surface (m²)"),
+    "volume_m3": N_("volume (m³)"), "heartbeat_minutes": N_("rythme d’envoi (min)"), "start": N_("début"),
+    "end": N_("fin"), "starts": N_("début"), "ends": N_("fin"), "expires": N_("échéance"),
+    "declared_at": N_("déclaré le"), "washout": N_("jours écartés"), "min_days": N_("jours au moins"),
+    "min_coverage": N_("couverture au moins"), "assignment": N_("choix des salles"), "seed": N_("graine"),
+    "alpha": N_("seuil"), "interim": N_("analyse à mi-parcours"), "switch": N_("premier jour après le changement"),
+    "pair": N_("paire"), "outcome": N_("mesure"), "role": N_("rôle"), "better": N_("sens souhaité"),
+    "useful": N_("plus petit effet utile"), "margin": N_("marge tolérée"), "position": N_("rang"),
+    "sha256": N_("empreinte"), "locked_at": N_("verrouillé le"), "locked_by": N_("verrouillé par"),
+    "kind": N_("genre"), "taken_at": N_("figée le"), "what": N_("ce qui s’est passé"),
+    "entered_by": N_("saisi par"), "entered_at": N_("saisi le"), "euros": N_("euros"), "hours": N_("heures"),
+    "choice": N_("choix"), "body": N_("instance"), "decided_on": N_("décidé le"), "lessons": N_("enseignements"),
+    "added_at": N_("ajoutée le"), "made_at": N_("fait le"), "token_sha256": N_("jeton"),
+    "broker_hash": N_("mot de passe du courtier"), "email": N_("adresse électronique"),
+    "password_hash": N_("mot de passe"), "active": N_("compte ouvert"), "created_at": N_("créé le"),
+}  # fmt: skip
+
+
+def kind(table: str, say: Language) -> str:
+    """`la salle`; a table that has no words yet by its own name."""
+    return say(KINDS[table]) if table in KINDS else table.replace("_", " ")
+
+
+def field(name: str, say: Language) -> str:
+    """`capacité`; a part of an experiment's sheet, or a column without words, by its own name."""
+    if name in _FIELDS:
+        return say(_FIELDS[name])
+    return name.removeprefix("sheet.").replace("_", " ")
+
+
+def value(name: str, given: Any, say: Language, zone: ZoneInfo) -> str:  # noqa: ANN401 - whatever JSON holds
+    """A value as one writes it: `8`, `2 mars 2026 à 16 h 12`, `oui`, `–` for none."""
+    if given is None or given == "":
+        return "–"
+    if isinstance(given, bool):
+        return say(N_("oui")) if given else say(N_("non"))
+    if isinstance(given, int | float):
+        text = f"{given:.12g}" if isinstance(given, float) else str(given)
+        return text.replace(".", ",") if say.french else text
+    if isinstance(given, str):
+        return _named(name, given, say) or _moment(given, say, zone) or given
+    return str(given)
+
+
+def _named(name: str, given: str, say: Language) -> str | None:
+    if name == "role" and given in ROLES:
+        return say(ROLES[given])
+    if name == "choice" and given in DECISIONS:
+        return say(DECISIONS[given][1])
+    if name == "assignment" and given in ASSIGNMENTS:
+        return say(ASSIGNMENTS[given])
+    return None
+
+
+def _moment(given: str, say: Language, zone: ZoneInfo) -> str | None:
+    """An ISO day or time, which is how the audit writes them."""
+    try:
+        if len(given) == len("2026-03-02"):
+            return say.day(date.fromisoformat(given), year=True)
+        return say.moment(datetime.fromisoformat(given).astimezone(zone)) if given[10:11] == "T" else None
+    except ValueError:
+        return None
