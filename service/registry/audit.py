@@ -50,6 +50,7 @@ KEPT: dict[type[Base], frozenset[str]] = {
     tables.Gateway: frozenset(),
     tables.GatewayToken: frozenset(),
     tables.User: frozenset(),
+    tables.Identity: frozenset(),
 }
 SECRET = frozenset({"password_hash", "broker_hash", "token_sha256"})  # that it changed is said, never to what
 HIDDEN = "•"

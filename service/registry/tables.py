@@ -352,7 +352,7 @@ class User(Base):
 
 
 class Session(Base):
-    """A signed-in browser (the cookie's SHA-256) or the demo's one-time link (`kind` link)."""
+    """A signed-in browser (SHA-256 of its cookie), a one-time link, or one to choose a password: `kind`."""
 
     __tablename__ = "sessions"
     token_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
@@ -363,6 +363,16 @@ class Session(Base):
     last_seen: Mapped[datetime | None]  # to ten minutes
     browser: Mapped[str | None] = mapped_column(String(40))  # « Firefox, Windows », no version
     user: Mapped[User] = relationship()
+
+
+class Identity(Base):
+    """Who somebody is at an OpenID provider: there the subject never changes hands, an address may."""
+
+    __tablename__ = "identities"
+    issuer: Mapped[str] = mapped_column(String(255), primary_key=True)
+    subject: Mapped[str] = mapped_column(String(255), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    linked_at: Mapped[datetime]
 
 
 class Change(Base):

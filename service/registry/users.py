@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
+from datetime import timedelta
 from functools import cache
 from threading import BoundedSemaphore
 from typing import TYPE_CHECKING
@@ -15,12 +17,15 @@ from service.registry.tables import User
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from pwdlib import PasswordHash
     from sqlalchemy.orm import Session
 
 ROLES = ("reader", "facilities", "analyst", "administrator")
+ADDRESS = re.compile(r"[^@\s]{1,64}@[^@\s]{1,189}")  # RFC 5321's limits; who has it is asked of nobody
+MAX_NAME = 120
+SEEN_TO = timedelta(minutes=10)  # when somebody was last seen is written no more often
 MIN_PASSWORD = 12
 MAX_PASSWORD = 200  # argon2 would hash a novel for an attacker
 _hashing = BoundedSemaphore(2)  # 64 MB each: forty at once would be 2.5 GB
@@ -33,15 +38,17 @@ class UserError(Exception):
 def add(session: Session, email: str, name: str, role: str, password: str | None, now: datetime) -> User:
     """A new person; raises UserError for a taken address, an unknown role or a short password."""
     email = email.strip().lower()
-    if "@" not in email or len(email) > 254:  # noqa: PLR2004 - RFC 5321's limit
-        raise UserError(f"« {email} » is not an e-mail address.")
+    if not ADDRESS.fullmatch(email) or not email.isprintable():
+        raise UserError(f"« {email[:100]} » is not an e-mail address.")
+    if len(name.strip()) > MAX_NAME or not name.isprintable():
+        raise UserError(f"A name has at most {MAX_NAME} characters, on one line.")
     if role not in ROLES:
         raise UserError(f"There is no role « {role} »: choose one of {', '.join(ROLES)}.")
     if find(session, email) is not None:
         raise UserError(f"{email} is there already.")
     user = User(
         email=email,
-        name=name.strip() or email,
+        name=name.strip() or email[:MAX_NAME],
         role=role,
         password_hash=None if password is None else hash_password(password),
         created_at=now,
@@ -78,7 +85,8 @@ def hash_password(password: str) -> str:
     """Argon2id hash; raises UserError when the password is too short or too long."""
     if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
         raise UserError(f"A password has {MIN_PASSWORD} to {MAX_PASSWORD} characters.")
-    return _argon2().hash(password)
+    with _hashing:
+        return _argon2().hash(password)
 
 
 def checked(session: Session, email: str, password: str) -> User | None:
@@ -93,12 +101,19 @@ def checked(session: Session, email: str, password: str) -> User | None:
     return user if known and right else None
 
 
-def open_session(
-    session: Session, user: User, now: datetime, lasting: timedelta, kind: str = "session"
+def open_session(  # noqa: PLR0913 - whose, when, how long, what for, where
+    session: Session,
+    user: User,
+    now: datetime,
+    lasting: timedelta,
+    kind: str = "session",
+    browser: str | None = None,
 ) -> str:
     """A token for this person, valid for `lasting`; only its SHA-256 is kept."""
     token = secrets.token_urlsafe(32)
-    session.add(SignedIn(token_sha256=_sha256(token), kind=kind, user_id=user.id, expires=now + lasting))
+    opened = SignedIn(token_sha256=_sha256(token), kind=kind, user_id=user.id, expires=now + lasting)
+    opened.created_at, opened.last_seen, opened.browser = now, now, browser
+    session.add(opened)
     return token
 
 
@@ -107,13 +122,15 @@ def session_user(session: Session, token: str, now: datetime, kind: str = "sessi
     row = session.get(SignedIn, _sha256(token))
     if row is None or row.kind != kind or row.expires <= now or not row.user.active:
         return None
+    if row.last_seen is None or now - row.last_seen >= SEEN_TO:
+        row.last_seen = now
     return row.user
 
 
-def use_link(session: Session, token: str, now: datetime) -> User | None:
+def use_link(session: Session, token: str, now: datetime, kind: str = "link") -> User | None:
     """Whose one-time link this is; it serves once, also when it is followed twice at the same time."""
     used = delete(SignedIn).where(
-        SignedIn.token_sha256 == _sha256(token), SignedIn.kind == "link", SignedIn.expires > now
+        SignedIn.token_sha256 == _sha256(token), SignedIn.kind == kind, SignedIn.expires > now
     )
     user_id = session.scalar(used.returning(SignedIn.user_id))
     user = None if user_id is None else session.get(User, user_id)
