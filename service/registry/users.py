@@ -101,7 +101,7 @@ def checked(session: Session, email: str, password: str) -> User | None:
     return user if known and right else None
 
 
-def open_session(  # noqa: PLR0913 - whose, when, how long, what for, where
+def open_session(
     session: Session,
     user: User,
     now: datetime,

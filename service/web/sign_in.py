@@ -22,6 +22,7 @@ from service.auth import (
     safe_path,
     start_session,
 )
+from service.browser import browser_named
 from service.registry import users
 from service.web.reply import reply
 
@@ -102,7 +103,8 @@ def _welcome(request: Request, user: User, path: str) -> Response:
     """A new token for every sign-in; the one the browser came with opens nothing any more."""
     with request.app.state.registry.session() as session:
         users.close_session(session, request.cookies.get(COOKIE, ""))
-        token = users.open_session(session, user, datetime.now(UTC), LASTING)
+        browser = browser_named(request.headers.get("user-agent", ""))
+        token = users.open_session(session, user, datetime.now(UTC), LASTING, browser=browser)
     response = RedirectResponse(path, 303)
     start_session(request, response, token)
     return response
