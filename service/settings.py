@@ -8,6 +8,7 @@ import secrets
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dotenv import dotenv_values
@@ -56,6 +57,61 @@ def _broker_url(url: str) -> str:
     if not url.startswith(("mqtt://", "mqtts://")):
         raise ValueError("should begin with mqtt:// or mqtts://")
     return url
+
+
+LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+
+def _issuer(url: str | None) -> str | None:
+    if not url:  # as the compose file gives it to whoever chose none
+        return None
+    parts = urlsplit(url)
+    if parts.query or parts.fragment or not (parts.scheme == "https" or parts.hostname in LOOPBACK):
+        raise ValueError("should begin with https://, exactly as the provider writes its issuer")
+    return url
+
+
+def _smtp_url(url: SecretStr | None) -> SecretStr | None:
+    if url is None or not url.get_secret_value():
+        return None
+    advice = (
+        "should be smtps://USER:PASSWORD@HOST:465, smtp://…:587, or smtp+plain://HOST:25 without password"
+    )
+    try:
+        parts = urlsplit(url.get_secret_value())
+        usable = parts.scheme in {"smtps", "smtp", "smtp+plain"} and parts.hostname and parts.port != 0
+    except ValueError as error:
+        raise ValueError(advice) from error
+    if not usable or (parts.scheme == "smtp+plain" and parts.username):
+        raise ValueError(advice)
+    return url
+
+
+def _mailbox(address: str) -> str:
+    if not re.fullmatch(r"[^\s@<>,;]+@[^\s@<>,;]+", address):
+        raise ValueError("should be an e-mail address")
+    return address
+
+
+def _role_rules(given: str) -> str:
+    if given:
+        role_rules(given)
+    return given
+
+
+def role_rules(given: str) -> tuple[str, dict[str, str]]:
+    """`claim=groups;admins=administrator` as the claim's name and a role for each of its values."""
+    from service.registry.users import ROLES  # noqa: PLC0415 - SQLAlchemy is not for every command
+
+    advice = "should be like claim=groups;admins=administrator;moyens-generaux=facilities"
+    parts = [part.strip().rpartition("=") for part in given.split(";") if part.strip()]
+    pairs = [(value, role) for value, _, role in parts]
+    if not pairs or pairs[0][0] != "claim" or not pairs[0][1] or len(pairs) == 1:
+        raise ValueError(advice)
+    for value, role in pairs[1:]:
+        if not value or role not in ROLES:
+            raise ValueError(f"{advice}; a role is one of {', '.join(ROLES)}")
+    return pairs[0][1], dict(pairs[1:])
 
 
 def _age_recipient(key: str | None) -> str | None:
@@ -138,6 +194,33 @@ class Settings(BaseSettings):
     secret_key: Annotated[SecretStr, AfterValidator(_long_enough)] | None = Field(
         None, description="Signs forms and QR codes, 32 characters or more; made in DATA_DIR if absent"
     )
+    session_hours: int = Field(12, ge=1, le=720, description="Hours after which one signs in again")
+    session_idle_minutes: int = Field(
+        120, ge=10, le=43_200, description="Minutes without a page after which one signs in again"
+    )
+    oidc_issuer: Annotated[str | None, AfterValidator(_issuer)] = Field(
+        None, description="OpenID provider people sign in at, as it writes its issuer; needs PUBLIC_URL"
+    )
+    oidc_client_id: str | None = Field(None, description="Témoin's client at the provider")
+    oidc_client_secret: SecretStr | None = Field(None, description="Its secret; none for a public client")
+    oidc_name: str = Field("", description="What the button calls the account: « compte Ville de Nantes »")
+    oidc_scopes: str = Field("openid email profile", description="What is asked of the provider")
+    oidc_new: Literal["reader", "refuse"] = Field(
+        "reader", description="Whoever the provider knows and Témoin does not: a new reader, or refused"
+    )
+    oidc_link_by_email: bool = Field(
+        default=False, description="Link an account that is there, if the provider verified the same address"
+    )
+    oidc_roles: Annotated[str, AfterValidator(_role_rules)] = Field(
+        "", description="Roles by a claim, at every sign-in: claim=groups;admins=administrator"
+    )
+    smtp_url: Annotated[SecretStr | None, AfterValidator(_smtp_url)] = Field(
+        None,
+        description="Mail server: smtps:// or smtp:// (STARTTLS) with user and password; needs PUBLIC_URL",
+    )
+    smtp_from: Annotated[str, AfterValidator(_mailbox)] | None = Field(
+        None, description="Who writes the mail; temoin@ the host of PUBLIC_URL if absent"
+    )
     metrics_token: SecretStr | None = Field(
         None, description="Bearer token that opens /metrics from elsewhere than this machine"
     )
@@ -177,6 +260,12 @@ class Settings(BaseSettings):
             raise ValueError("INFLUX_TOKEN is needed when STORE is influxdb")
         if (self.mqtt_cert is None) != (self.mqtt_key is None):
             raise ValueError("MQTT_CERT and MQTT_KEY go together")
+        if self.public_url is None and (self.oidc_issuer or self.smtp_url):
+            raise ValueError("PUBLIC_URL is needed with OIDC_ISSUER or SMTP_URL: people come back to it")
+        if self.oidc_issuer and not self.oidc_client_id:
+            raise ValueError("OIDC_CLIENT_ID is needed with OIDC_ISSUER")
+        if self.oidc_issuer and "openid" not in self.oidc_scopes.split():
+            raise ValueError("OIDC_SCOPES must have openid in it")
         return self
 
     @property
@@ -193,6 +282,11 @@ class Settings(BaseSettings):
     def secure(self) -> bool:
         """Whether people come over https, so that cookies may insist on it."""
         return (self.public_url or "").startswith("https://")
+
+    @property
+    def mail_from(self) -> str:
+        """Who writes the mail."""
+        return self.smtp_from or f"temoin@{urlsplit(self.public_url or '').hostname or 'localhost'}"
 
     def signing_key(self) -> str:
         """SECRET_KEY, or the one made once and kept in DATA_DIR (readable by its owner only)."""
@@ -284,6 +378,6 @@ def _sentence(line: dict[str, Any]) -> str:
     if where is None:
         return f"{PREFIX}{message}"
     name = str(where)
-    secret = "secret" in name or "password" in name or "token" in name
+    secret = any(word in name for word in ("secret", "password", "token", "smtp_url"))
     got = "" if secret else f" (it is {line['input']!r})"
     return f"{PREFIX}{name.upper()}: {message}{got}"
