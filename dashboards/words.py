@@ -998,8 +998,9 @@ QUARANTINE_CODES: dict[str, str] = {
 
 
 def measured(metrics: Sequence[str], say: Language) -> str:
-    """The names of these metrics, one after the other."""
-    return say.listed([say(METRICS[metric]) for metric in metrics])
+    """The names of these metrics, one after the other: « CO₂, température et humidité »."""
+    names = [say(METRICS[metric]) for metric in metrics]
+    return say.listed(names[:1] + [lower_first(name) for name in names[1:]])
 
 
 def cause(code: str, say: Language) -> str:

@@ -159,7 +159,7 @@ def test_the_page_says_it_in_sentences(world, reader, monkeypatch):
     assert "CO₂ : toujours la même valeur depuis le 5 mars." in page.replace("\u202f", " ").replace(
         "\u00a0", " "
     )
-    assert "Aucun message depuis 12 mars 2026" in page
+    assert "Aucun message depuis le 12 mars 2026" in page
     assert "Health of the sensors" in reader.get("/device-health?lang=en").text
 
 
