@@ -1,0 +1,150 @@
+"""Adding, changing and removing people; who keeps the last key. Signing in is `users`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, select
+
+from service.registry import users
+from service.registry.tables import Change, Identity, User
+from service.registry.tables import Session as SignedIn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
+
+class LastAdministrator(users.UserError):
+    """Nobody would be left who may let people in."""
+
+    def __init__(self) -> None:
+        super().__init__("This is the last active administrator: make somebody else one first.")
+
+
+class ChangedMeanwhile(users.UserError):
+    """Somebody else changed this person since they were shown; `now` is what they are."""
+
+    def __init__(self, now: Facts) -> None:
+        super().__init__("Somebody else changed this person meanwhile.")
+        self.now = now
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What administrators set of a person."""
+
+    name: str
+    role: str
+    active: bool
+
+    @classmethod
+    def of(cls, user: User) -> Facts:
+        """As the registry has them."""
+        return cls(user.name, user.role, user.active)
+
+
+def find(session: Session, number: int) -> User | None:
+    """The person of this number."""
+    return session.get(User, number)
+
+
+def change(session: Session, number: int, seen: Facts, wanted: Facts) -> User | None:
+    """Make somebody `wanted`, who was shown as `seen`; None where they are gone meanwhile.
+
+    Raises ChangedMeanwhile where they no longer are as they were shown, and LastAdministrator. Closing an
+    account signs the person out everywhere.
+    """
+    with session.begin_nested():  # from here on nobody else writes: SQLite's turn, PostgreSQL's row
+        before = _administrators(session)
+        user = session.get(User, number, with_for_update=True, populate_existing=True)
+        if user is None:
+            return None
+        if Facts.of(user) not in (seen, wanted):
+            raise ChangedMeanwhile(Facts.of(user))
+        user.name, user.role, user.active = wanted.name, wanted.role, wanted.active
+        _somebody_is_left(session, before)
+        if not user.active:
+            users.close_all(session, user)
+    return user
+
+
+def remove(session: Session, number: int) -> User | None:
+    """Delete somebody and their sessions; what they decided and changed keeps their name.
+
+    Raises LastAdministrator. None where they are gone already.
+    """
+    with session.begin_nested():
+        before = _administrators(session)
+        user = session.get(User, number, with_for_update=True, populate_existing=True)
+        if user is None:
+            return None
+        users.close_all(session, user)
+        for identity in session.scalars(select(Identity).where(Identity.user_id == number)):
+            session.delete(identity)
+        session.delete(user)
+        _somebody_is_left(session, before)
+    return user
+
+
+def sessions(session: Session, user: User, now: datetime) -> Sequence[SignedIn]:
+    """Where somebody is signed in, the last used first."""
+    query = select(SignedIn).where(
+        SignedIn.user_id == user.id, SignedIn.kind == "session", SignedIn.expires > now
+    )
+    return session.scalars(query.order_by(SignedIn.last_seen.desc(), SignedIn.token_sha256)).all()
+
+
+def last_seen(session: Session, now: datetime) -> dict[int, datetime]:
+    """Number of a person → when they last used a session that is still open."""
+    query = select(SignedIn.user_id, func.max(SignedIn.last_seen)).where(
+        SignedIn.kind == "session", SignedIn.expires > now
+    )
+    found = session.execute(query.group_by(SignedIn.user_id))
+    return {number: seen for number, seen in found if seen is not None}
+
+
+def close(session: Session, user: User, handle: str) -> bool:
+    """End the session of this person that has this handle; whether there was one."""
+    found = [each for each in _signed_in(session, user) if handle_of(each) == handle]
+    for each in found:
+        session.delete(each)
+    return bool(found)
+
+
+def close_others(session: Session, user: User, token: str) -> None:
+    """Sign somebody out everywhere but here."""
+    own = users.handle(token)
+    for each in _signed_in(session, user):
+        if handle_of(each) != own:
+            session.delete(each)
+
+
+def handle_of(signed_in: SignedIn) -> str:
+    """What a form says which session it means by: it opens nothing."""
+    return signed_in.token_sha256[: users.HANDLE]
+
+
+def last_change(session: Session, number: int) -> Change | None:
+    """The audit's last word on somebody."""
+    query = select(Change).where(Change.kind == "users", Change.row == str(number))
+    return session.scalar(query.order_by(Change.id.desc()).limit(1))
+
+
+def _signed_in(session: Session, user: User) -> Iterator[SignedIn]:
+    yield from session.scalars(select(SignedIn).where(SignedIn.user_id == user.id))
+
+
+def _administrators(session: Session) -> list[int]:
+    """Who may let people in; on PostgreSQL two who take each other's role away take turns here."""
+    query = select(User.id).where(User.role == "administrator", User.active).order_by(User.id)
+    return list(session.scalars(query.with_for_update()))
+
+
+def _somebody_is_left(session: Session, before: list[int]) -> None:
+    session.flush()
+    if before and not _administrators(session):
+        raise LastAdministrator
