@@ -13,6 +13,7 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from experiments.design import Protocol
+from experiments.equipment import Item
 from experiments.planning import Plan
 from experiments.verdict import Result, Status, Verdict
 
@@ -215,6 +216,7 @@ class ExperimentPage:
     voices: Voices | None = None
     comfort: tuple[Split, ...] = ()  # occupied minutes by category of `words.COMFORT`
     costs: Costs | None = None
+    equipment: tuple[Item, ...] = ()  # what its rooms need and have, before the start
     lock: Lock | None = None
     look: FrozenLook | None = None
     deviations: tuple[Unplanned, ...] = ()
@@ -552,6 +554,89 @@ class DeviceHealthPage:
 
 
 @dataclass(frozen=True)
+class PersonLine:
+    """Somebody who may sign in; `seen` is when they last used a session that is still open."""
+
+    id: int
+    name: str
+    email: str
+    role: str
+    active: bool
+    seen: datetime | None = None
+    me: bool = False
+
+
+@dataclass(frozen=True)
+class PersonForm:
+    """Somebody as typed into a form, and by field what is wrong: missing, bad, long, taken, unknown, last."""
+
+    name: str = ""
+    email: str = ""
+    role: str = "reader"
+    active: bool = True
+    mistakes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PeoplePage:
+    """Everybody who may sign in, and a form for one more."""
+
+    people: tuple[PersonLine, ...]
+    form: PersonForm = PersonForm()
+    deleted: bool = False  # somebody was, just now
+    template = "people.html"
+
+
+@dataclass(frozen=True)
+class SessionLine:
+    """A browser on which somebody is signed in; `handle` is what a form says to mean it."""
+
+    handle: str
+    browser: str | None
+    opened: datetime | None
+    seen: datetime | None
+    until: datetime
+    here: bool = False
+
+
+@dataclass(frozen=True)
+class PersonPage:
+    """Somebody, for administrators. `form` has what was typed, `person` what they are.
+
+    `meanwhile` says that somebody else changed them while the form was open, `by` and `at` who and when.
+    `link` is shown once: whoever has it chooses the password, until `link_until`.
+    """
+
+    person: PersonLine
+    form: PersonForm
+    sessions: tuple[SessionLine, ...] = ()
+    meanwhile: bool = False
+    by: str | None = None
+    at: datetime | None = None
+    link: str | None = None
+    link_until: datetime | None = None
+    has_password: bool = True
+    by_provider: bool = False  # signs in by the organisation's OpenID provider
+    saved: bool = False
+    template = "person.html"
+
+
+@dataclass(frozen=True)
+class AccountPage:
+    """Oneself: where one is signed in, and one's password.
+
+    `mistakes` by field: wrong, wait (too many tries), length, differ.
+    """
+
+    person: PersonLine
+    sessions: tuple[SessionLine, ...]
+    has_password: bool = True
+    mistakes: Mapping[str, str] = field(default_factory=dict)
+    done: Literal["password", "sessions"] | None = None
+    template = "account.html"
+
+
+@dataclass(frozen=True)
 class ChangeLine:
     """Who changed what; each field with what it was and what it became, as the audit's JSON has them."""
 
@@ -586,14 +671,65 @@ class AuditPage:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """What was typed into a form whose session had ended; `path` is where it goes, on this site."""
+
+    path: str
+    fields: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
 class SignInPage:
-    """Local accounts; `next` is a path of this site."""
+    """Local accounts, and the organisation's provider; `next` is a path of this site."""
 
     next: str = "/"
     csrf: str = ""
     email: str = ""
-    error: Literal["wrong", "too_many", "link_used"] | None = None
+    error: (
+        Literal[
+            "wrong", "too_many", "busy", "link_used",
+            "away", "refused", "clock", "stale", "denied",
+            "unknown", "disabled", "no_address", "address_taken",
+        ]
+        | None
+    ) = None  # fmt: skip
+    minutes: int = 0  # to wait, where there were too many attempts
+    provider: str | None = None  # what the provider's account is called; "" where it has no name; None: no provider
+    new_password: bool = False  # it was just chosen
+    kept: Kept | None = None
     template = "sign_in.html"
+
+
+@dataclass(frozen=True)
+class ResumePage:
+    """Signed in again: what was typed, to be sent now. `csrf` is the new session's."""
+
+    kept: Kept
+    csrf: str
+    template = "resume.html"
+
+
+@dataclass(frozen=True)
+class ForgottenPage:
+    """Asking for a mail to choose a password with."""
+
+    csrf: str = ""
+    state: Literal["ask", "sent", "too_many", "no_mail"] = "ask"
+    minutes: int = 0
+    template = "forgotten.html"
+
+
+@dataclass(frozen=True)
+class NewPasswordPage:
+    """Choosing a password by a link; without a token the link opens nothing any more."""
+
+    token: str | None
+    csrf: str = ""
+    email: str = ""
+    error: Literal["short", "long", "differ"] | None = None
+    least: int = 12
+    most: int = 200
+    template = "new_password.html"
 
 
 @dataclass(frozen=True)
@@ -690,10 +826,16 @@ Page = (
     | GatewaysPage
     | DeviceHealthPage
     | SignInPage
+    | ResumePage
+    | ForgottenPage
+    | NewPasswordPage
     | ErrorPage
     | MethodPage
     | AccessibilityPage
     | AuditPage
+    | PeoplePage
+    | PersonPage
+    | AccountPage
     | ApiPage
     | FormPage
     | ThanksPage

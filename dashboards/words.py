@@ -891,6 +891,45 @@ STATUSES: dict[str, str] = {
     "ended": N_("terminée, décision à prendre"),
     "decided": N_("décidée"),
 }
+EQUIPMENT: dict[str, tuple[str, str, str]] = {  # what it is, where it hangs, how often it speaks
+    "counter": (
+        N_("Compteur de personnes"),
+        N_(
+            "Au plafond ou au-dessus de la porte, selon le modèle, sans que le mobilier neuf ne lui "
+            "cache des places."
+        ),
+        N_("Toutes les 5 min, ou à chaque passage et au moins une fois par heure."),
+    ),
+    "presence": (
+        N_("Détecteur de présence"),
+        N_("En hauteur dans un angle, tourné vers les places assises et non vers la porte."),
+        N_("À chaque changement, et au moins une fois par heure, même quand rien ne bouge."),
+    ),
+    "climate": (
+        N_("Capteur de CO₂ et de température"),
+        N_(
+            "Au mur à hauteur de visage assis, 1,1 m à 1,7 m, à plus d’un mètre d’une porte, d’une "
+            "fenêtre ou d’un radiateur."
+        ),
+        N_("Toutes les 10 min ; laissez-le à l’air libre dix minutes à la mise en service."),
+    ),
+    "sound": (
+        N_("Sonomètre"),
+        N_(
+            "Au mur ou au plafond, loin des bouches d’air ; il ne doit transmettre que des niveaux, "
+            "jamais de son."
+        ),
+        N_("Toutes les 10 min, en dB(A) moyens."),
+    ),
+    "form": (
+        N_("Questionnaire d’une minute"),
+        N_(
+            "Une affiche avec le code de la salle, près de la porte ; elle s’imprime depuis la page "
+            "de la salle."
+        ),
+        N_("À elle seule, elle suffit pour commencer."),
+    ),
+}
 METRICS: dict[str, str] = {
     "co2": N_("CO₂"),
     "temperature": N_("Température"),

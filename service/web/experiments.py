@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from itertools import pairwise
 from math import ceil
@@ -31,11 +32,12 @@ from experiments.panel import after_washout
 from experiments.remarks import themes
 from service import embargo, results
 from service.auth import Person, signed_in
-from service.registry import answers, experiments, outcomes
-from service.web.reply import error, reply, today
+from service.registry import answers, devices, experiments, outcomes
+from service.web.reply import error, now, reply, today
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
     from zoneinfo import ZoneInfo
 
     import pandas as pd
@@ -43,6 +45,8 @@ if TYPE_CHECKING:
 
     from dashboards.pages import DayState
     from experiments.design import Protocol
+    from experiments.equipment import Item
+    from sensors.store import ReadingStore
     from service.registry.tables import Experiment
 
 router = APIRouter(include_in_schema=False)
@@ -66,12 +70,25 @@ def experiment_page(request: Request, slug: str, person: Annotated[Person, Depen
     settings = request.app.state.settings
     with request.app.state.registry.session() as session:
         found = experiments.find(session, slug)
-        page = (
-            None
-            if found is None
-            else experiment_context(session, found, today(request), settings.zone, settings.min_group)
-        )
-    return error(request, 404, "not_found") if page is None else reply(request, page, person=person)
+        if found is None:
+            return error(request, 404, "not_found")
+        page = experiment_context(session, found, today(request), settings.zone, settings.min_group)
+        if page.status == "planned" and page.protocol is not None:
+            items = _equipment(session, request.app.state.store, page.protocol, now(request))
+            page = replace(page, equipment=items)
+    return reply(request, page, person=person)
+
+
+def _equipment(session: Session, store: ReadingStore, protocol: Protocol, at: datetime) -> tuple[Item, ...]:
+    """What its rooms need, by what the devices that hang there have ever reported; no value is looked at."""
+    from experiments.equipment import shopping_list  # noqa: PLC0415 - numpy, pandas: not before a page needs them
+
+    placed = {each.device_key: each.room.slug for each in devices.placed_now(session, at)}
+    measured: dict[str, set[str]] = {room: set() for room in protocol.design.rooms}
+    heard = store.latest([key for key, room in placed.items() if room in measured])
+    for device, metric in zip(heard["device"], heard["metric"], strict=True):
+        measured[placed[device]].add(metric)
+    return shopping_list([measure.outcome for measure in protocol.measures], measured)
 
 
 def line(session: Session, experiment: Experiment, day: date) -> ExperimentLine:

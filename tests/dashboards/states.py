@@ -56,6 +56,7 @@ from dashboards.pages import (
     Voices,
 )
 from experiments.design import Design, Measure, Protocol
+from experiments.equipment import Item
 from experiments.estimate import Estimate, RoomChange
 from experiments.planning import Alternative, Plan
 from experiments.reason import Reason
@@ -327,6 +328,7 @@ def experiments() -> dict[str, ExperimentPage]:
     )
     return {
         "planned": page(None, status="planned", plan=plan, coverage=(), voices=None, lock=None, look=None, deviations=(),
+            equipment=(Item("presence", ("loire", "erdre"), (), (0, 0)), Item("climate", ("loire",), ("erdre", "sevre"), (300, 700)), Item("form", ("loire",), (), (0, 0))),
             costs=replace(COSTS, kind="planned"), meanwhile=Meanwhile(date(2026, 2, 20), None, 13, 0, date(2026, 5, 30))),
         "planned-none": page(None, status="planned", plan=few, coverage=(), voices=None, lock=None, look=None, deviations=(),
             rooms=ROOMS[:1] + ROOMS[3:5], protocol=replace(small_protocol, retrospective=False),
