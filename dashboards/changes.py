@@ -30,6 +30,7 @@ KINDS: dict[str, str] = {
     "gateways": N_("la passerelle"),
     "gateway_tokens": N_("le jeton de la passerelle"),
     "users": N_("la personne"),
+    "identities": N_("l’identité auprès de l’organisation"),
 }
 ACTIONS: dict[str, str] = {
     "created": N_("**{who}** a créé {kind} **{called}**"),
@@ -62,6 +63,8 @@ _FIELDS: dict[str, str] = {
     "added_at": N_("ajoutée le"), "made_at": N_("fait le"), "token_sha256": N_("jeton"),
     "broker_hash": N_("mot de passe du courtier"), "email": N_("adresse électronique"),
     "password_hash": N_("mot de passe"), "active": N_("compte ouvert"), "created_at": N_("créé le"),
+    "issuer": N_("émetteur"), "subject": N_("identifiant chez l’émetteur"), "linked_at": N_("reliée le"),
+    "user": N_("personne"),
 }  # fmt: skip
 
 

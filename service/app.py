@@ -6,6 +6,7 @@ import threading
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from anyio import CapacityLimiter
 from fastapi import Depends, FastAPI
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.gzip import GZipMiddleware
@@ -17,9 +18,24 @@ from service.errors import handle_errors
 from service.intake import Intake
 from service.middleware import BodyLimit, Noted, SecurityHeaders
 from service.monitoring import Monitoring
+from service.oidc import Provider
 from service.registry import Registry
 from service.river import open_store
-from service.web import audit, device_health, experiments, form, gateways, home, quarantine, rooms, sign_in
+from service.web import (
+    account,
+    audit,
+    device_health,
+    experiments,
+    form,
+    gateways,
+    home,
+    passwords,
+    people,
+    quarantine,
+    rooms,
+    sign_in,
+    sign_in_oidc,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -27,7 +43,15 @@ if TYPE_CHECKING:
     from sensors.store import ReadingStore
     from service.settings import Settings
 
-PUBLIC = (form.router, home.public, sign_in.public, health.router, api.by_token)
+PUBLIC = (
+    form.router,
+    home.public,
+    sign_in_oidc.public,  # before the links of sign_in, whose addresses look the same
+    sign_in.public,
+    passwords.public,
+    health.router,
+    api.by_token,
+)
 PRIVATE = (
     home.router,
     experiments.router,
@@ -35,6 +59,8 @@ PRIVATE = (
     device_health.router,
     gateways.router,
     quarantine.router,
+    people.router,
+    account.router,
     audit.router,
     sign_in.router,
     api.router,
@@ -70,6 +96,8 @@ def create_app(
     app.state.settings, app.state.registry, app.state.store = settings, registry, store
     app.state.intake = intake
     app.state.monitoring = Monitoring(settings, registry, intake)
+    app.state.oidc = Provider(settings) if settings.oidc_issuer else None
+    app.state.hashing = CapacityLimiter(sign_in.HASHING)
     app.state.throttles = sign_in.throttles() | {"readings": api.readings.limits()}
     for router in PUBLIC:
         app.include_router(router)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import html
+import re
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from service.browser import browser_named
-from service.registry import audit, people, users
+from service.registry import audit, password_links, people, users
 from service.registry.people import ChangedMeanwhile, Facts, LastAdministrator
 
 HOUR = timedelta(hours=1)
@@ -164,3 +166,220 @@ def test_when_somebody_was_last_here_is_known_to_ten_minutes(either_registry, pa
 )
 def test_a_browser_is_named_without_its_version(header, name):
     assert browser_named(header) == name
+
+
+# ------------------------------------------------------------------------------------------- the pages
+
+
+@pytest.fixture
+def administrator(browser_of):
+    return browser_of("administrator")
+
+
+@pytest.fixture
+def nora(registry, now):
+    """A reader whose name would like to be a page."""
+    with registry.session() as session:
+        return users.add(session, "nora@ville.example", "Nora <b>", "reader", None, now)
+
+
+def send(browser, path, **typed):
+    return browser.post(path, data={"csrf": browser.csrf, **typed})
+
+
+def saved(registry, number):
+    with registry.session() as session:
+        user = people.find(session, number)
+        return None if user is None else Facts.of(user)
+
+
+def as_seen(person, **wanted):
+    """The form of a person as their page has it, with what is wanted instead."""
+    shown = {"seen_name": person.name, "seen_role": person.role, "seen_active": "yes"}
+    return shown | {"name": person.name, "role": person.role, "active": "yes"} | wanted
+
+
+def test_people_are_listed_by_name_and_role(administrator, nora):
+    page = administrator.get("/people").text
+    assert f'<a href="/people/{nora.id}">Nora &lt;b&gt;</a>' in page
+    assert "lecture" in page
+
+
+def test_somebody_is_added_and_gets_a_link(administrator, registry):
+    answer = send(administrator, "/people", email=" Zoe@Ville.example ", name=" Zoé  Martin ", role="analyst")
+    assert answer.status_code == 303
+    path = answer.headers["location"].partition("?")[0]
+    assert "C’est enregistré" in administrator.get(answer.headers["location"]).text
+    with registry.session() as session:
+        zoe = users.known(session, "zoe@ville.example")
+        assert (zoe.name, zoe.role, zoe.password_hash) == ("Zoé Martin", "analyst", None)
+    page = send(administrator, f"{path}/link").text
+    token = re.search(r"http://testserver/new-password/([\w-]{40,})", page)[1]
+    with registry.session() as session:
+        assert password_links.owner(session, token, datetime.now(UTC)).id == zoe.id
+    assert token not in administrator.get(path).text
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        ({"email": ""}, "Donnez une adresse"),
+        ({"email": "x" * 10_000}, "il y faut un @"),
+        ({"email": "a b@ville.example"}, "il y faut un @"),
+        ({"email": "a\u202eb@ville.example"}, "il y faut un @"),
+        ({"email": "a\0@ville.example"}, "il y faut un @"),
+        ({"email": "NORA@ville.example"}, "Quelqu’un a déjà cette adresse"),
+        ({"name": "  "}, "Donnez un nom"),
+        ({"name": "x" * 10_000}, "trop long"),
+        ({"name": "\u202ebmot"}, "caractères invisibles"),
+        ({"name": "a\0b"}, "caractères invisibles"),
+        ({"role": ""}, "Choisissez un rôle"),
+        ({"role": "king"}, "Choisissez un rôle"),
+    ],
+)
+@pytest.mark.usefixtures("nora")
+def test_a_form_that_cannot_be_comes_back_with_what_was_typed(administrator, typed, says):
+    good = {"email": "zoe@ville.example", "name": "Zoé 🌿 <i>", "role": "analyst"}
+    answer = send(administrator, "/people", **good | typed)
+    page = html.unescape(answer.text)
+    (wrong,) = typed
+    assert answer.status_code == 422
+    assert says in page
+    assert f'<a href="#{wrong}">' in page
+    assert f'aria-describedby="{wrong}-why"' in page
+    for name in {"email", "name"} - {wrong}:
+        assert f'value="{good[name]}"' in page
+    assert "<i>" not in answer.text
+
+
+def test_somebody_gets_another_role(administrator, registry, nora):
+    answer = send(administrator, f"/people/{nora.id}", **as_seen(nora, role="facilities"))
+    assert (answer.status_code, saved(registry, nora.id).role) == (303, "facilities")
+    assert "Changé la dernière fois par Administrator" in administrator.get(f"/people/{nora.id}").text
+
+
+def test_the_second_editor_sees_both_versions_and_may_insist(administrator, registry, nora):
+    send(administrator, f"/people/{nora.id}", **as_seen(nora, role="facilities"))
+    answer = send(administrator, f"/people/{nora.id}", **as_seen(nora, role="analyst", name="Nora B."))
+    page = html.unescape(answer.text)
+    assert answer.status_code == 409
+    assert "Administrator a changé cette personne entre-temps" in page
+    assert "Nora <b> · moyens généraux · compte ouvert" in page
+    assert "Nora B. · analyse · compte ouvert" in page
+    assert 'value="Nora B."' in page
+    again = dict(re.findall(r'name="(seen_\w+)" value="([^"]*)"', page))
+    insisted = send(
+        administrator, f"/people/{nora.id}", **again, name="Nora B.", role="analyst", active="yes"
+    )
+    assert (insisted.status_code, saved(registry, nora.id)) == (303, Facts("Nora B.", "analyst", active=True))
+
+
+def test_the_last_administrator_cannot_lock_themself_out(administrator, registry):
+    with registry.session() as session:
+        me = users.known(session, "administrator@ville.example")
+    for path, typed in ((f"/people/{me.id}", as_seen(me, role="reader")), (f"/people/{me.id}/delete", {})):
+        answer = send(administrator, path, **typed)
+        assert answer.status_code == 409
+        assert "donnez d’abord ce rôle à quelqu’un d’autre" in answer.text
+    assert saved(registry, me.id).role == "administrator"
+
+
+def test_somebody_is_deleted_and_their_open_form_is_not_found(administrator, registry, nora):
+    answer = send(administrator, f"/people/{nora.id}/delete")
+    assert "gardent le nom" in administrator.get(answer.headers["location"]).text
+    assert saved(registry, nora.id) is None
+    for path in ("", "/link", "/sessions"):
+        assert send(administrator, f"/people/{nora.id}{path}", **as_seen(nora)).status_code == 404
+    assert send(administrator, f"/people/{nora.id}/delete").status_code == 303
+
+
+@pytest.mark.parametrize("number", ["0", "x", "99999999999999999999", "4711"])
+def test_nobody_of_that_number_is_not_found(administrator, number):
+    assert administrator.get(f"/people/{number}").status_code == 404
+
+
+def test_an_administrator_ends_the_sessions_of_others(administrator, browser_of, registry):
+    reader = browser_of("reader")
+    with registry.session() as session:
+        number = users.known(session, "reader@ville.example").id
+    assert "Déconnecter partout" in administrator.get(f"/people/{number}").text
+    send(administrator, f"/people/{number}/sessions")
+    assert reader.get("/").status_code == 303
+    assert "connectée nulle part" in administrator.get(f"/people/{number}").text
+
+
+@pytest.mark.parametrize("role", ["reader", "facilities", "analyst"])
+def test_nobody_else_sees_or_changes_people(browser_of, registry, nora, role):
+    browser = browser_of(role)
+    assert browser.get("/people").status_code == browser.get(f"/people/{nora.id}").status_code == 403
+    for path, typed in (
+        ("/people", {"email": "a@b.example", "name": "A", "role": "administrator"}),
+        (f"/people/{nora.id}", as_seen(nora, role="administrator")),
+        (f"/people/{nora.id}/delete", {}),
+        (f"/people/{nora.id}/link", {}),
+        (f"/people/{nora.id}/sessions", {}),
+    ):
+        assert send(browser, path, **typed).status_code == 403, path
+    assert saved(registry, nora.id) == Facts.of(nora)
+
+
+def test_a_form_of_another_page_changes_nobody(administrator, registry, nora):
+    answer = administrator.post(f"/people/{nora.id}/delete", data={"csrf": "x"})
+    assert (answer.status_code, saved(registry, nora.id)) == (403, Facts.of(nora))
+
+
+# ---------------------------------------------------------------------------------------- one's own account
+
+
+def test_one_sees_where_one_is_signed_in_and_ends_the_others(browser_of):
+    here, there = browser_of("reader"), browser_of("reader")
+    page = here.get("/account").text
+    assert (page.count("celle-ci"), page.count("Fermer cette session")) == (1, 1)
+    handle = re.search(r'name="handle" value="(\w+)"', page)[1]
+    assert send(here, "/account/sessions", handle=handle).status_code == 303
+    assert (here.get("/").status_code, there.get("/").status_code) == (200, 303)
+    assert "Fermer cette session" not in here.get("/account").text
+
+
+def test_one_ends_all_the_others_at_once(browser_of):
+    here, *others = (browser_of("reader") for _ in range(3))
+    send(here, "/account/sessions")
+    assert [each.get("/").status_code for each in (here, *others)] == [200, 303, 303]
+
+
+def test_one_changes_ones_password_knowing_the_one_that_is(browser_of, registry):
+    here, there = browser_of("reader"), browser_of("reader")
+    with registry.session() as session:
+        me = users.known(session, "reader@ville.example")
+        me.password_hash = users.hash_password("correct horse")
+    typed = {"current": "correct horse", "new": "battery staple", "again": "battery staple"}
+    wrong = send(here, "/account/password", **typed | {"current": "guess guess guess"})
+    assert (wrong.status_code, "pas votre mot de passe actuel" in wrong.text) == (422, True)
+    assert send(here, "/account/password", **typed).headers["location"] == "/account?done=password"
+    assert (here.get("/").status_code, there.get("/").status_code) == (200, 303)
+    with registry.session() as session:
+        assert users.checked(session, me.email, "battery staple") is not None
+        change = audit.head(session)
+        assert (change.who, change.after) == ("Reader <reader@ville.example>", {"password_hash": "•"})
+
+
+@pytest.mark.parametrize(
+    ("new", "again", "says"),
+    [
+        ("short", "short", "de 12 à 200"),
+        ("x" * 10_000, "x" * 10_000, "de 12 à 200"),
+        ("battery staple", "battery stable", "pas les mêmes"),
+    ],
+)
+def test_a_password_that_cannot_be_is_said_and_not_shown_again(browser_of, new, again, says):
+    answer = send(browser_of("reader"), "/account/password", current="correct horse", new=new, again=again)
+    assert (answer.status_code, says in answer.text) == (422, True)
+    assert new not in answer.text
+
+
+def test_a_stolen_session_does_not_guess_the_password_for_long(browser_of):
+    browser = browser_of("reader")
+    typed = {"current": "guess", "new": "battery staple", "again": "battery staple"}
+    for _ in range(8):
+        browser.app.state.throttles["account"].failed("reader@ville.example")
+    assert "attendez quelques minutes" in send(browser, "/account/password", **typed).text

@@ -1,0 +1,93 @@
+"""One's own account: where one is signed in, and one's password."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi.responses import RedirectResponse
+
+from dashboards.pages import AccountPage
+from service.auth import COOKIE, Person, cookie, csrf_checked, signed_in
+from service.registry import people, users
+from service.web.people import line, session_lines
+from service.web.reply import reply
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Literal
+
+router = APIRouter(include_in_schema=False)
+Self = Annotated[Person, Depends(signed_in)]
+Typed = Annotated[str, Form()]
+CHECKED = [Depends(csrf_checked)]
+SAID: dict[str, Literal["password", "sessions"]] = {"password": "password", "sessions": "sessions"}
+
+
+@router.get("/account")
+def account_page(request: Request, person: Self, done: str = "") -> Response:
+    """Where one is signed in, and a form for one's password."""
+    return _page(request, person, done=done)
+
+
+@router.post("/account/sessions", dependencies=CHECKED)
+def close_session(request: Request, person: Self, handle: Typed = "") -> Response:
+    """End one of one's own sessions, or all but this one without a handle."""
+    with request.app.state.registry.session() as session:
+        user = users.known(session, person.email)
+        if handle:
+            people.close(session, user, handle)
+        else:
+            people.close_others(session, user, cookie(request, COOKIE))
+    return RedirectResponse("/account?done=sessions", 303)
+
+
+@router.post("/account/password", dependencies=CHECKED)
+def change_password(
+    request: Request, person: Self, current: Typed = "", new: Typed = "", again: Typed = ""
+) -> Response:
+    """Another password, for who knows the one that is; other sessions end."""
+    mistakes = _of_new(new, again)
+    throttle = request.app.state.throttles["account"]
+    if not mistakes and throttle.attempt(person.email):
+        mistakes = {"current": "wait"}
+    if not mistakes:
+        with request.app.state.registry.session() as session:
+            known = users.checked(session, person.email, current) is not None
+        mistakes = {} if known else {"current": "wrong"}
+    if mistakes:
+        return _page(request, person, mistakes, 422)
+    throttle.forget(person.email)
+    hashed = users.hash_password(new)
+    with request.app.state.registry.session() as session:
+        user = users.known(session, person.email)
+        user.password_hash = hashed
+        people.close_others(session, user, cookie(request, COOKIE))
+    return RedirectResponse("/account?done=password", 303)
+
+
+def _of_new(new: str, again: str) -> dict[str, str]:
+    if not users.MIN_PASSWORD <= len(new) <= users.MAX_PASSWORD:
+        return {"new": "length"}
+    return {} if new == again else {"again": "differ"}
+
+
+def _page(
+    request: Request,
+    person: Person,
+    mistakes: Mapping[str, str] | None = None,
+    status: int = 200,
+    *,
+    done: str = "",
+) -> Response:
+    zone = request.app.state.settings.zone
+    with request.app.state.registry.session() as session:
+        user = users.known(session, person.email)
+        page = AccountPage(
+            person=line(user, person.email),
+            sessions=session_lines(session, user, zone, users.handle(cookie(request, COOKIE))),
+            has_password=user.password_hash is not None,
+            mistakes=mistakes or {},
+            done=SAID.get(done),
+        )
+    return reply(request, page, status, person=person)
