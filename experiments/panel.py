@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from experiments.counters import inside
 from experiments.outcomes import OUTCOMES
 from experiments.outcomes.signals import Floats, Signals
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from experiments.design import Protocol
 
 Instants = NDArray[np.int64]  # ms since 1970, UTC
+Series = dict[str, tuple[Instants, Floats]]  # metric → instants, ascending, and values
 MINUTE = 60_000
 DAYS_A_WEEK = 7
 LOOK_BACK = timedelta(hours=2)  # readings wanted from before the day, for what still holds at midnight
@@ -167,17 +169,28 @@ def _held(
     for placed in placements:
         since = _ms(placed.start)
         until = last if placed.end is None else _ms(placed.end)
-        for metric, (times, values) in series.get(placed.device, {}).items():
-            mine = (times >= since) & (times < until)
-            if mine.any():
-                limit = _hold_limit(times, placed.heartbeat)
-                signal = _hold(times[mine], values[mine], minutes, limit)
-                signal[minutes >= until] = np.nan
-                held.setdefault(placed.room, {}).setdefault(metric, []).append(signal)
+        told = series.get(placed.device, {})
+        for metric, (times, values) in _there(told, since, until).items():
+            limit = _hold_limit(told.get(metric, (times,))[0], placed.heartbeat)
+            signal = _hold(times, values, minutes, limit)
+            signal[minutes >= until] = np.nan
+            held.setdefault(placed.room, {}).setdefault(metric, []).append(signal)
     return held
 
 
-def _series(readings: pd.DataFrame) -> dict[str, dict[str, tuple[Instants, Floats]]]:
+def _there(series: Series, since: int, until: int) -> Series:
+    """What a device measured while it was there; people as well, where it counted them in and out."""
+    found = {}
+    for metric, (times, values) in series.items():
+        mine = (times >= since) & (times < until)
+        if mine.any():
+            found[metric] = times[mine], values[mine]
+    if "people" not in found and found.keys() >= {"people_in", "people_out"}:
+        found["people"] = inside(found["people_in"], found["people_out"])
+    return found
+
+
+def _series(readings: pd.DataFrame) -> dict[str, Series]:
     """Device → metric → its instants, ascending, and values."""
     times = readings["time"].to_numpy(dtype="datetime64[ms]").astype(np.int64)
     values = readings["value"].to_numpy(dtype=np.float64)
@@ -185,7 +198,7 @@ def _series(readings: pd.DataFrame) -> dict[str, dict[str, tuple[Instants, Float
     metric_codes, metrics = pd.factorize(readings["metric"])
     order = np.lexsort((times, metric_codes, device_codes))
     kinds = (device_codes * max(len(metrics), 1) + metric_codes)[order]
-    series: dict[str, dict[str, tuple[Instants, Floats]]] = {}
+    series: dict[str, Series] = {}
     for rows in np.split(order, np.flatnonzero(np.diff(kinds)) + 1):
         if len(rows):
             device, metric = devices[device_codes[rows[0]]], metrics[metric_codes[rows[0]]]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sensors.store import ReadingStore
     from service.registry import Registry
 
-METRICS = ("people", "presence", "motion", "co2", "temperature", "sound")
+METRICS = ("people", "people_in", "people_out", "presence", "motion", "co2", "temperature", "sound")
 READ = tuple(dict.fromkeys((*METRICS, *health.METRICS)))
 UNHEARD = timedelta(days=31)  # how far back a day without a single reading is looked for
 log = structlog.get_logger("temoin.outcomes")

@@ -46,6 +46,33 @@ def test_a_counter_gives_occupied_minutes_of_the_whole_day():
     assert cells["loire", "meetings"][0] == 1
 
 
+def test_a_counter_at_the_door_gives_the_people_inside():
+    """Four come in at nine and leave at eleven; its totals are of all the weeks before."""
+    readings = pd.concat(
+        [
+            series("g/door", "people_in", *every(5, lambda h: 772 if h < 9 else 776)),
+            series("g/door", "people_out", *every(5, lambda h: 768 if h < 11 else 772)),
+        ]
+    )
+    cells = day_of(readings, [placed("g/door")])
+    assert cells["loire", "occupied_minutes"] == (pytest.approx(120), 1.0)
+    assert cells["loire", "seat_fill"][0] == pytest.approx(40)
+
+
+def test_a_counter_that_was_moved_takes_nobody_with_it():
+    readings = pd.concat(
+        [
+            series("g/door", "people_in", *every(5, lambda h: 0 if h < 9 else 3 if h < 15 else 4)),
+            series("g/door", "people_out", *every(5, lambda h: 0 if h < 16 else 1)),
+        ]
+    )
+    noon = MIDNIGHT + timedelta(hours=12)
+    there = [placed("g/door", "erdre", end=noon), placed("g/door", start=noon)]
+    erdre = OpenRoom("erdre", capacity=10, opens=8 * 60, closes=18 * 60)
+    cells = day_of(readings, there, rooms=(LOIRE, erdre))
+    assert cells["loire", "occupied_minutes"][0] == pytest.approx(60)  # from three to four, the fourth alone
+
+
 def test_an_outage_is_unobserved_and_not_empty():
     """The sensor dies at 13:00: half the day is known, and the share of use is that of the known half."""
     readings = series("g/cam", "people", *every(5, lambda h: 4 if 8 <= h < 10.5 else 0, end=13.0))
