@@ -70,7 +70,7 @@ def test_a_counter_that_was_moved_takes_nobody_with_it():
     there = [placed("g/door", "erdre", end=noon), placed("g/door", start=noon)]
     erdre = OpenRoom("erdre", capacity=10, opens=8 * 60, closes=18 * 60)
     cells = day_of(readings, there, rooms=(LOIRE, erdre))
-    assert cells["loire", "occupied_minutes"][0] == pytest.approx(60)  # from three to four, the fourth alone
+    assert cells["loire", "time_utilisation"][0] == pytest.approx(100 / 6)  # from three to four, of six hours
 
 
 def test_an_outage_is_unobserved_and_not_empty():
