@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from math import comb, sqrt
 from statistics import mean
 
+import people_states
 from scipy.special import stdtr, stdtrit
 
 from dashboards.pages import (
@@ -508,6 +509,7 @@ def gallery() -> dict[str, Page]:
         "gateways-empty": GatewaysPage(()),
         "sign-in": SignInPage(),
         "sign-in-wrong": SignInPage("/rooms", email="a@b.fr", error="wrong"),
+        **people_states.gallery(),
         "error": ErrorPage(404, "not_found"),
         "error-failed": ErrorPage(500, "failed"),
         "method": MethodPage(),
