@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import Depends, Form, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from service.browser import browser_named
 from service.registry import audit, gateways, users
 from service.registry.users import ROLES
 
@@ -23,14 +24,11 @@ if TYPE_CHECKING:
 
     from fastapi import Response
 
+    from service.registry.tables import User
+
 COOKIE = "temoin"
-LASTING = timedelta(hours=12)
-LINK_LASTING = timedelta(hours=1)
-
-
 FORM_COOKIE = "temoin-form"  # of the sign-in form, before there is a session
-FORM_LASTING = timedelta(hours=1)
-
+FORM_LASTING = timedelta(hours=12)  # what was typed waits in it, over a lunch and a meeting
 
 GATEWAY_TOKEN = HTTPBearer(
     scheme_name="gateway", description="A token of `temoin gateway add`", auto_error=False
@@ -69,11 +67,12 @@ class Person:
 
 def current_person(request: Request) -> Person | None:
     """The person whose session cookie came with this request."""
-    token = request.cookies.get(COOKIE)
+    token = cookie(request, COOKIE)
     if not token:
         return None
+    idle = timedelta(minutes=request.app.state.settings.session_idle_minutes)
     with request.app.state.registry.session() as session:
-        user = users.session_user(session, token, datetime.now(UTC))
+        user = users.session_user(session, token, datetime.now(UTC), idle=idle)
     if user is None:
         return None
     return Person(user.email, user.name, user.role, _csrf_of(request, token))
@@ -132,23 +131,59 @@ def form_checked(request: Request, csrf: Annotated[str, Form()] = "") -> None:
 
 def form_csrf(request: Request) -> tuple[str, str]:
     """The token a sign-in form carries, and its other half for the browser (see `keep_form`)."""
-    half = request.cookies.get(FORM_COOKIE) or secrets.token_urlsafe(32)
+    half = cookie(request, FORM_COOKIE) or secrets.token_urlsafe(32)
     return _csrf_of(request, half), half
 
 
 def keep_form(request: Request, response: Response, half: str) -> None:
     """Give the browser its half of a sign-in form's token."""
-    _set_cookie(request, response, FORM_COOKIE, half, FORM_LASTING)
+    set_cookie(request, response, FORM_COOKIE, half, FORM_LASTING)
 
 
-def start_session(request: Request, response: Response, token: str) -> None:
-    """Give the browser its session cookie."""
-    _set_cookie(request, response, COOKIE, token, LASTING)
+def start_session(request: Request, response: Response, user: User) -> Person:
+    """A new session for this browser; the one it came with opens nothing any more."""
+    lasting = timedelta(hours=request.app.state.settings.session_hours)
+    browser = browser_named(request.headers.get("user-agent", ""))
+    with request.app.state.registry.session() as session:
+        users.close_session(session, cookie(request, COOKIE))
+        token = users.open_session(session, user, datetime.now(UTC), lasting, browser=browser)
+    set_cookie(request, response, COOKIE, token, lasting)
+    return Person(user.email, user.name, user.role, _csrf_of(request, token))
 
 
 def end_session(request: Request, response: Response) -> None:
-    """Take the session's cookie away from the browser."""
-    response.delete_cookie(COOKIE, httponly=True, samesite="lax", secure=request.app.state.settings.secure)
+    """Forget the session, here and in the registry."""
+    with request.app.state.registry.session() as session:
+        users.close_session(session, cookie(request, COOKIE))
+    delete_cookie(request, response, COOKIE)
+
+
+def cookie_name(request: Request, name: str) -> str:
+    """Over https a cookie is `__Host-`: browsers take such a one from this very host, from no neighbour."""
+    return f"__Host-{name}" if request.app.state.settings.secure else name
+
+
+def cookie(request: Request, name: str) -> str:
+    """What the browser sent by this name; empty where it sent none."""
+    return request.cookies.get(cookie_name(request, name), "")
+
+
+def set_cookie(request: Request, response: Response, name: str, value: str, lasting: timedelta) -> None:
+    """Give the browser something to bring back: out of reach of scripts and of other sites."""
+    response.set_cookie(
+        cookie_name(request, name),
+        value,
+        max_age=int(lasting.total_seconds()),
+        httponly=True,
+        samesite="lax",
+        secure=request.app.state.settings.secure,
+    )
+
+
+def delete_cookie(request: Request, response: Response, name: str) -> None:
+    """Have the browser forget it."""
+    secure = request.app.state.settings.secure
+    response.delete_cookie(cookie_name(request, name), httponly=True, samesite="lax", secure=secure)
 
 
 def safe_path(path: str) -> str:
@@ -157,20 +192,9 @@ def safe_path(path: str) -> str:
     return path if inside else "/"
 
 
-def _set_cookie(request: Request, response: Response, name: str, token: str, lasting: timedelta) -> None:
-    response.set_cookie(
-        name,
-        token,
-        max_age=int(lasting.total_seconds()),
-        httponly=True,
-        samesite="lax",
-        secure=request.app.state.settings.secure,
-    )
-
-
-def _same_token(request: Request, cookie: str, csrf: str) -> None:
-    token = request.cookies.get(cookie)
-    if token is None or not hmac.compare_digest(csrf.encode(), _csrf_of(request, token).encode()):
+def _same_token(request: Request, name: str, csrf: str) -> None:
+    token = cookie(request, name)
+    if not token or not hmac.compare_digest(csrf.encode(), _csrf_of(request, token).encode()):
         raise CsrfRejected
 
 
@@ -210,6 +234,12 @@ class Throttle:
         """A success clears the key."""
         with self._turn:
             self._failures.pop(key, None)
+
+    def forgive(self, key: str) -> None:
+        """The last attempt was no failure."""
+        with self._turn:
+            if self._failures.get(key):
+                self._failures[key].pop()
 
     def _wait(self, key: str, now: float) -> int:
         recent = [at for at in self._failures.get(key, ()) if now - at < self.window]

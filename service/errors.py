@@ -8,15 +8,18 @@ from urllib.parse import quote
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from sqlalchemy.exc import OperationalError
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from dashboards import render
 from dashboards.pages import ErrorPage, Frame
 from sensors.reading import StoreError
-from service.auth import CsrfRejected, SignInNeeded
+from service.auth import CsrfRejected, SignInNeeded, current_person
 from service.middleware import SECURITY_HEADERS
+from service.web import kept
 from service.web.reply import error as error_page
 from service.web.reply import locale
+from service.web.sign_in import sign_in_form
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,6 +48,7 @@ PAGES |= {423: "locked", 429: "too_many"}
 def handle_errors(app: FastAPI) -> None:
     """Have every error of this app answered in one of the two ways."""
     app.add_exception_handler(SignInNeeded, _sign_in_needed)
+    app.add_exception_handler(CsrfRejected, _csrf_rejected)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(OperationalError, _unavailable)
@@ -64,9 +68,12 @@ def _for_programs(request: Request) -> bool:
     return request.url.path.startswith("/api/v")
 
 
-def _sign_in_needed(request: Request, _error: Exception) -> Response:
+async def _sign_in_needed(request: Request, _error: Exception) -> Response:
     if _for_programs(request):
         return envelope(401, "Sign in first.", headers={"WWW-Authenticate": "Bearer"})
+    typed = await kept.typed(request)
+    if typed is not None:
+        return await run_in_threadpool(sign_in_form, request, "/", status=401, kept=typed)
     wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     back = f"?next={quote(wanted, safe='/')}" if request.method == "GET" and wanted != "/" else ""
     return RedirectResponse(f"/sign-in{back}", 303)
@@ -78,6 +85,18 @@ def _invalid(request: Request, error: Exception) -> Response:
     lines = error.errors() if isinstance(error, RequestValidationError) else []
     told = [f"{'.'.join(str(part) for part in line['loc'][1:])}: {line['msg']}" for line in lines]
     return envelope(422, "; ".join(told))
+
+
+async def _csrf_rejected(request: Request, error: Exception) -> Response:
+    """The page was open in a session that has ended: what was typed in it waits for a click."""
+    sign_in = request.url.path.startswith("/sign-in")
+    typed = await (kept.carried(request) if sign_in else kept.typed(request))
+    if typed is None or _for_programs(request):
+        return await run_in_threadpool(_refused, request, error)
+    person = await run_in_threadpool(current_person, request)
+    if person is not None:
+        return await run_in_threadpool(kept.resume, request, typed, person, 403)
+    return await run_in_threadpool(sign_in_form, request, "/", status=401, kept=typed)
 
 
 def _refused(request: Request, error: Exception) -> Response:

@@ -45,7 +45,8 @@ class SecurityHeaders:
         async def secured(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers.update(SECURITY_HEADERS)
+                for name, value in SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)  # a page may say less of itself
                 headers.setdefault("Cache-Control", "no-store")
                 if self.https:
                     headers["Strict-Transport-Security"] = HSTS

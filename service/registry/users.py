@@ -118,10 +118,14 @@ def open_session(
     return token
 
 
-def session_user(session: Session, token: str, now: datetime, kind: str = "session") -> User | None:
-    """Whose token this is, while it is valid and the person active."""
+def session_user(
+    session: Session, token: str, now: datetime, kind: str = "session", idle: timedelta | None = None
+) -> User | None:
+    """Whose token this is, while it is valid, used more often than `idle` and the person active."""
     row = session.get(SignedIn, _sha256(token))
     if row is None or row.kind != kind or row.expires <= now or not row.user.active:
+        return None
+    if idle is not None and row.last_seen is not None and now - row.last_seen >= idle:
         return None
     if row.last_seen is None or now - row.last_seen >= SEEN_TO:
         row.last_seen = now

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from ipaddress import IPv6Address
+from typing import TYPE_CHECKING, Annotated, Any
 
+from anyio import to_thread
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
+from starlette.concurrency import run_in_threadpool
 
-from dashboards.pages import SignInPage
+from dashboards.pages import Kept, SignInPage
 from service.auth import (
-    COOKIE,
-    LASTING,
     Throttle,
     csrf_checked,
     current_person,
@@ -22,59 +23,83 @@ from service.auth import (
     safe_path,
     start_session,
 )
-from service.browser import browser_named
 from service.registry import users
+from service.web.kept import carried, resume
 from service.web.reply import reply
 
 if TYPE_CHECKING:
-    from typing import Literal
-
     from service.registry.tables import User
 
 router = APIRouter(include_in_schema=False)
 public = APIRouter(include_in_schema=False)
 
 WINDOW = 15 * 60  # seconds
-OF_ACCOUNT = 8  # wrong passwords for one address in that time
-OF_ALL = 300  # tries of everybody together: hashing costs a third of a second's work
+OF_ACCOUNT = 8  # wrong passwords for one account in that time
+OF_ADDRESS = 60  # for one network address: an office shares one
+OF_ALL = 600  # of everybody together, so that many addresses guess no faster
+OF_MAIL = 3  # links mailed to one account
+HASHING = 2  # passwords checked at once: 64 MB and a third of a second each
+WAITING = 20  # people who may wait for that; the next is asked to come back
+BUSY = 10  # seconds until then
 
 EVERYBODY = "*"  # no address
 
 
 def throttles() -> dict[str, Throttle]:
-    """The counters of one app: by account, and overall."""
-    return {"account": Throttle(OF_ACCOUNT, WINDOW), "all": Throttle(OF_ALL, WINDOW)}
+    """The counters of one app: by account, by network address, overall; mail by account and by address."""
+    return {
+        "account": Throttle(OF_ACCOUNT, WINDOW),
+        "address": Throttle(OF_ADDRESS, WINDOW),
+        "all": Throttle(OF_ALL, WINDOW),
+        "mail": Throttle(OF_MAIL, WINDOW),
+        "mail_address": Throttle(OF_ACCOUNT, WINDOW),
+    }
 
 
 @public.get("/sign-in")
-def sign_in_page(request: Request, next: str = "/") -> Response:  # noqa: A002 - the name in the address
+def sign_in_page(request: Request, next: str = "/", chosen: str = "") -> Response:  # noqa: A002 - the name in the address
     """The form; whoever is signed in already goes on."""
     if current_person(request) is not None:
         return RedirectResponse(safe_path(next), 303)
-    return _form(request, safe_path(next))
+    return sign_in_form(request, next, new_password=chosen == "1")
 
 
 @public.post("/sign-in", dependencies=[Depends(form_checked)])
-def sign_in(
+async def sign_in(
     request: Request,
     email: Annotated[str, Form()] = "",
     password: Annotated[str, Form()] = "",
     next: Annotated[str, Form()] = "/",  # noqa: A002 - the name of the field
 ) -> Response:
-    """A session, or the form again; the same words for an unknown address and a wrong password."""
-    account, path = email.strip().lower()[:254], safe_path(next)
-    throttle = request.app.state.throttles
-    wait = throttle["all"].attempt(EVERYBODY) or throttle["account"].attempt(account)
+    """A session, or the form again; the same words for an unknown address and a wrong password.
+
+    Passwords are checked beside the event loop and the threads of the pages, HASHING at a time.
+    """
+    account, kept = email.strip().lower()[:254], await carried(request)
+    again: dict[str, Any] = {"email": account, "kept": kept}
+    wait = _wait(request, account)
     if wait:
-        response = _form(request, path, account, "too_many", 429)
-        response.headers["Retry-After"] = str(wait)
-        return response
-    with request.app.state.registry.session() as session:
-        user = users.checked(session, account, password)
-    if user is None:
-        return _form(request, path, account, "wrong", 401)
-    throttle["account"].forget(account)
-    return _welcome(request, user, path)
+        again |= {"error": "too_many", "status": 429, "wait": wait}
+    elif request.app.state.hashing.statistics().tasks_waiting >= WAITING:
+        again |= {"error": "busy", "status": 503, "wait": BUSY}
+    else:
+        user = await to_thread.run_sync(
+            _checked, request, account, password, limiter=request.app.state.hashing
+        )
+        if user is not None:
+            _succeeded(request, account)
+            return await run_in_threadpool(welcome, request, user, next, kept)
+        again |= {"error": "wrong", "status": 401}
+    return await run_in_threadpool(sign_in_form, request, next, **again)
+
+
+@public.post("/sign-in/resume", dependencies=[Depends(form_checked)])
+async def signed_in_elsewhere(request: Request) -> Response:
+    """What was typed, once one has signed in again in another tab."""
+    kept, person = await carried(request), await run_in_threadpool(current_person, request)
+    if person is None:
+        return await run_in_threadpool(sign_in_form, request, "/", kept=kept)
+    return RedirectResponse("/", 303) if kept is None else resume(request, kept, person)
 
 
 @public.get("/sign-in/{token}")
@@ -83,41 +108,86 @@ def follow_link(request: Request, token: str) -> Response:
     with request.app.state.registry.session() as session:
         user = users.use_link(session, token, datetime.now(UTC))
     if user is not None:
-        return _welcome(request, user, "/")
+        return welcome(request, user, "/")
     if current_person(request) is not None:
         return RedirectResponse("/", 303)
-    return _form(request, "/", error="link_used", status=410)
+    return sign_in_form(request, "/", error="link_used", status=410)
 
 
 @router.post("/sign-out", dependencies=[Depends(csrf_checked)])
 def sign_out(request: Request) -> Response:
     """The session ends here and in the registry."""
-    with request.app.state.registry.session() as session:
-        users.close_session(session, request.cookies[COOKIE])
     response = RedirectResponse("/sign-in", 303)
     end_session(request, response)
     return response
 
 
-def _welcome(request: Request, user: User, path: str) -> Response:
-    """A new token for every sign-in; the one the browser came with opens nothing any more."""
-    with request.app.state.registry.session() as session:
-        users.close_session(session, request.cookies.get(COOKIE, ""))
-        browser = browser_named(request.headers.get("user-agent", ""))
-        token = users.open_session(session, user, datetime.now(UTC), LASTING, browser=browser)
-    response = RedirectResponse(path, 303)
-    start_session(request, response, token)
+def welcome(request: Request, user: User, path: str, kept: Kept | None = None) -> Response:
+    """On to where they were going, or to what they had typed, in a session of its own."""
+    if kept is None:
+        response: Response = RedirectResponse(safe_path(path), 303)
+        start_session(request, response, user)
+        return response
+    cookies = Response()
+    response = resume(request, kept, start_session(request, cookies, user))
+    response.raw_headers.extend(header for header in cookies.raw_headers if header[0] == b"set-cookie")
     return response
 
 
-def _form(
+def sign_in_form(
     request: Request,
     path: str,
+    *,
     email: str = "",
-    error: Literal["wrong", "too_many", "link_used"] | None = None,
+    error: Any = None,  # noqa: ANN401 - a key of SignInPage.error
     status: int = 200,
+    wait: int = 0,
+    new_password: bool = False,
+    kept: Kept | None = None,
 ) -> Response:
+    """The sign-in page; `wait` in seconds."""
     csrf, half = form_csrf(request)
-    response = reply(request, SignInPage(path, csrf, email, error), status)
+    settings = request.app.state.settings
+    page = SignInPage(
+        next=safe_path(path),
+        csrf=csrf,
+        email=email,
+        error=error,
+        minutes=-(-wait // 60),
+        provider=settings.oidc_name if settings.oidc_issuer else None,
+        new_password=new_password,
+        kept=kept,
+    )
+    response = reply(request, page, status)
     keep_form(request, response, half)
+    if wait:
+        response.headers["Retry-After"] = str(wait)
     return response
+
+
+def address_of(request: Request) -> str:
+    """The network address that asks, as trusted proxies tell it; of IPv6 the /64 that one line is given."""
+    host = request.client.host if request.client is not None else ""
+    return ":".join(IPv6Address(host).exploded.split(":")[:4]) if ":" in host else host
+
+
+def _wait(request: Request, account: str) -> int:
+    """Seconds until this one may try; who is stopped as one counts no further as the others."""
+    throttle = request.app.state.throttles
+    return int(
+        throttle["address"].attempt(address_of(request))
+        or throttle["account"].attempt(account)
+        or throttle["all"].attempt(EVERYBODY)
+    )
+
+
+def _succeeded(request: Request, account: str) -> None:
+    throttle = request.app.state.throttles
+    throttle["account"].forget(account)
+    throttle["address"].forgive(address_of(request))
+    throttle["all"].forgive(EVERYBODY)
+
+
+def _checked(request: Request, account: str, password: str) -> User | None:
+    with request.app.state.registry.session() as session:
+        return users.checked(session, account, password)

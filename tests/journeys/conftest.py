@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # test folders are not packages;
 from city import SLUGS, World, declare, readings
 
 from service.app import create_app
-from service.auth import COOKIE, LASTING
+from service.auth import COOKIE
 from service.registry import Registry, users
 from service.registry.tables import Device, Placement, Room
 from service.river import open_store
@@ -39,7 +39,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     now = datetime.now(UTC)
     with registry.session() as session:
         user = users.add(session, "camille@ville.example", "Camille Orvault", "facilities", None, now)
-        token = users.open_session(session, user, now, LASTING)
+        token = users.open_session(session, user, now, timedelta(hours=12))
         declare(session)
         for slug, room in {room.slug: room for room in session.scalars(select(Room))}.items():
             if slug in SLUGS[:12]:
