@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from dashboards.language import N_, Language
-from dashboards.words import ASSIGNMENTS, DECISIONS
+from dashboards.words import ASSIGNMENTS, DECISIONS, lower_first
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -65,6 +65,11 @@ _FIELDS: dict[str, str] = {
     "password_hash": N_("mot de passe"), "active": N_("compte ouvert"), "created_at": N_("créé le"),
     "issuer": N_("émetteur"), "subject": N_("identifiant chez l’émetteur"), "linked_at": N_("reliée le"),
     "user": N_("personne"),
+    "sheet.idea": N_("L’idée"), "sheet.problem": N_("Le problème vécu"), "sheet.hypothesis": N_("L’hypothèse"),
+    "sheet.change": N_("Le changement"), "sheet.why_rooms": N_("Le choix des salles"), "sheet.owner": N_("Porté par"),
+    "sheet.people": N_("Les personnes concernées"), "sheet.sponsor": N_("Avec l’appui de"),
+    "sheet.risks": N_("Les risques"), "sheet.accessibility": N_("L’accessibilité"),
+    "sheet.committee": N_("Instances consultées"),
 }  # fmt: skip
 
 
@@ -74,9 +79,9 @@ def kind(table: str, say: Language) -> str:
 
 
 def field(name: str, say: Language) -> str:
-    """`capacité`; a part of an experiment's sheet, or a column without words, by its own name."""
+    """`capacité`; a column without words by its own name."""
     if name in _FIELDS:
-        return say(_FIELDS[name])
+        return lower_first(say(_FIELDS[name]))
     return name.removeprefix("sheet.").replace("_", " ")
 
 
