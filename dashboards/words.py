@@ -134,6 +134,19 @@ OUTCOMES: dict[str, OutcomeWords] = {
         ),
         decimals=1,
     ),
+    "people_peak": OutcomeWords(
+        label=N_("Plus grand groupe du jour"),
+        axis=N_("personnes au plus, par jour"),
+        unit=N_("personnes"),
+        one=N_("{size} personne"),
+        many=N_("{size} personnes"),
+        more=N_("Le plus grand groupe du jour **compte {amount} de plus** que si rien n’avait changé"),
+        less=N_("Le plus grand groupe du jour **compte {amount} de moins** que si rien n’avait changé"),
+        unsure=N_(
+            "**On ne sait pas** si les groupes sont plus grands : l’effet est entre {low} et {high} personnes"
+        ),
+        decimals=1,
+    ),
     "co2_occupied": OutcomeWords(
         label=N_("CO₂ pendant les réunions"),
         axis=N_("ppm de CO₂, quand la salle est occupée"),
@@ -160,6 +173,35 @@ OUTCOMES: dict[str, OutcomeWords] = {
         ),
         decimals=1,
         scale="points",
+    ),
+    "co2_very_high": OutcomeWords(
+        label=N_("Réunions au-dessus de 1 700 ppm de CO₂"),
+        axis=N_("% du temps occupé au-dessus de 1 700 ppm"),
+        unit=N_("points"),
+        one=_POINT,
+        many=_POINTS,
+        more=N_("Le temps de réunion passé au-dessus de 1 700 ppm **augmente de {amount}**"),
+        less=N_("Le temps de réunion passé au-dessus de 1 700 ppm **diminue de {amount}**"),
+        unsure=N_(
+            "**On ne sait pas** si le temps de réunion passé au-dessus de 1 700 ppm a changé : "
+            "l’effet est entre {low} et {high} points"
+        ),
+        decimals=1,
+        scale="points",
+    ),
+    "air_changes": OutcomeWords(
+        label=N_("Renouvellement de l’air"),
+        axis=N_("renouvellements par heure, salle vide"),
+        unit=N_("par heure"),
+        one=N_("{size} par heure"),
+        many=N_("{size} par heure"),
+        more=N_("L’air est renouvelé **plus vite, de {amount}**, que si rien n’avait changé"),
+        less=N_("L’air est renouvelé **moins vite, de {amount}**, que si rien n’avait changé"),
+        unsure=N_(
+            "**On ne sait pas** si le renouvellement de l’air a changé : "
+            "l’effet est entre {low} et {high} par heure"
+        ),
+        decimals=1,
     ),
     "temperature_in_band": OutcomeWords(
         label=N_("Réunions à bonne température"),

@@ -20,7 +20,7 @@ SERVES: dict[Kind, frozenset[str]] = {
     "sound": frozenset({"sound"}),
     "form": frozenset(),
 }
-COUNTED = frozenset({"seat_fill"})  # of the outcomes of use, the one for which presence is not enough
+COUNTED = frozenset({"seat_fill", "people_peak"})  # of the outcomes of use, those that presence cannot give
 # of one, in euros, battery and fixing included: an order of magnitude for a first budget, never a quotation
 EUROS: dict[Kind, tuple[int, int]] = {
     "counter": (250, 700),

@@ -61,9 +61,17 @@ def meeting_spans(in_use: Bools) -> list[tuple[int, int]]:
     return [(start, end) for start, end in spans if end - start >= SHORTEST_MEETING]
 
 
+def people_peak(signals: Signals) -> Cell:
+    """The most people at once; undefined without a counter or on a day without a meeting."""
+    counted = signals.in_use & np.isfinite(signals.people)
+    value = float(signals.people[counted].max()) if counted.any() else None
+    return Cell(value, signals.coverage(signals.people))
+
+
 DEFINITIONS = (
     OutcomeDefinition("occupied_minutes", 1, "min/day", "occupancy", "higher", 0, occupied_minutes),
     OutcomeDefinition("time_utilisation", 1, "%", "occupancy", "higher", 0, time_utilisation),
     OutcomeDefinition("seat_fill", 1, "%", "occupancy", "higher", 0, seat_fill),
     OutcomeDefinition("meetings", 1, "/day", "occupancy", "higher", 1, meetings),
+    OutcomeDefinition("people_peak", 1, "people", "occupancy", "higher", 0, people_peak),
 )
