@@ -26,21 +26,25 @@ from dashboards.pages import (
     ExperimentPage,
     ExperimentsPage,
     Fault,
+    ForgottenPage,
     FormPage,
     FrozenLook,
     GatewayLine,
     GatewaysPage,
     Hidden,
     HomePage,
+    Kept,
     Lock,
     Meanwhile,
     MethodPage,
+    NewPasswordPage,
     Now,
     Page,
     PosterPage,
     Progress,
     QuarantineLine,
     QuarantinePage,
+    ResumePage,
     RoomInTrial,
     RoomLine,
     RoomPage,
@@ -74,6 +78,10 @@ BASELINE = {
     "gesvres": ("Gesvres", 149, 146),
 }
 NOW = datetime(2026, 5, 6, 15, 40, tzinfo=UTC)
+
+KEPT = Kept(
+    "/rooms/loire", (("note", "La prise près de la fenêtre ne marche plus.\n« Merci »"), ("capacity", "8"))
+)
 
 
 def estimate(
@@ -509,6 +517,18 @@ def gallery() -> dict[str, Page]:
         "gateways-empty": GatewaysPage(()),
         "sign-in": SignInPage(),
         "sign-in-wrong": SignInPage("/rooms", email="a@b.fr", error="wrong"),
+        "sign-in-too-many": SignInPage(error="too_many", minutes=14),
+        "sign-in-provider": SignInPage(provider="compte Ville de Nantes"),
+        "sign-in-provider-away": SignInPage(provider="", error="away"),
+        "sign-in-kept": SignInPage(provider="", kept=KEPT),
+        "resume": ResumePage(KEPT, "csrf"),
+        "forgotten": ForgottenPage("csrf"),
+        "forgotten-sent": ForgottenPage("csrf", "sent"),
+        "forgotten-too-many": ForgottenPage("csrf", "too_many", 9),
+        "forgotten-no-mail": ForgottenPage("csrf", "no_mail"),
+        "new-password": NewPasswordPage("token", "csrf", "a@b.fr"),
+        "new-password-differ": NewPasswordPage("token", "csrf", "a@b.fr", "differ"),
+        "new-password-spent": NewPasswordPage(None),
         **people_states.gallery(),
         "error": ErrorPage(404, "not_found"),
         "error-failed": ErrorPage(500, "failed"),
