@@ -1,0 +1,119 @@
+"""Which role each route asks for, walked by everybody: a route that is not in the table fails the test."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from fastapi.routing import iter_route_contexts
+
+from service.registry import users
+
+# the least role that is let in; each is let in wherever those above it in this table are
+ACCESS = {
+    "nobody": """
+        GET /accessibilite
+        GET /forgotten-password
+        POST /forgotten-password
+        GET /healthz
+        GET /new-password/{token}
+        POST /new-password/{token}
+        GET /r/{slug}
+        GET /r/{slug}/thanks
+        POST /r/{slug}
+        GET /readyz
+        GET /sign-in
+        GET /sign-in/oidc
+        GET /sign-in/oidc/back
+        GET /sign-in/{token}
+        POST /sign-in
+        POST /sign-in/resume
+        GET /static/{name}
+    """,
+    "reader": """
+        GET /
+        GET /account
+        POST /account/password
+        POST /account/sessions
+        GET /api/docs
+        GET /api/v1/devices
+        GET /api/v1/experiments
+        GET /api/v1/experiments/{slug}/panel.csv
+        GET /api/v1/experiments/{slug}/protocol.json
+        GET /api/v1/experiments/{slug}/result
+        GET /api/v1/gateways
+        GET /api/v1/openapi.json
+        GET /api/v1/rooms
+        GET /device-health
+        GET /experiments
+        GET /experiments/{slug}
+        GET /gateways
+        GET /method
+        GET /quarantine
+        GET /rooms
+        GET /rooms/{slug}
+        GET /rooms/{slug}/poster
+        POST /sign-out
+    """,
+    "facilities": """
+    """,
+    "analyst": """
+        GET /audit
+        GET /audit.csv
+        GET /audit.jsonl
+    """,
+    "administrator": """
+        GET /people
+        POST /people
+        GET /people/{number}
+        POST /people/{number}
+        POST /people/{number}/delete
+        POST /people/{number}/link
+        POST /people/{number}/sessions
+    """,
+}
+MACHINES = {
+    "GET /metrics",
+    "POST /api/v1/readings",
+}  # by a token or an address of their own: tested with them
+LEVELS = ("nobody", *users.ROLES)
+LISTED = {route.strip(): role for role, routes in ACCESS.items() for route in routes.strip().splitlines()}
+
+
+@pytest.fixture
+def routes(app):
+    found = {f"{method} {each.path}" for each in iter_route_contexts(app.routes) for method in each.methods}
+    return sorted(
+        found - MACHINES, key=lambda route: (route == "POST /sign-out", route)
+    )  # it ends the session
+
+
+def test_every_route_is_in_the_table(routes):
+    """A new one is added to it, under the least role that may use it."""
+    assert sorted(LISTED) == sorted(routes)
+
+
+@pytest.mark.parametrize("role", users.ROLES)
+def test_each_role_is_let_in_where_the_table_says(browser_of, routes, role):
+    browser, told = browser_of(role), {}
+    for route in routes:
+        method, path = route.split()
+        data = {"csrf": browser.csrf} if method == "POST" else None
+        answer = browser.request(method, re.sub(r"\{[\w:]+\}", "4711", path), data=data)
+        told[route] = answer.status_code not in (401, 403)
+    expected = {
+        route: LEVELS.index(LISTED[route]) <= LEVELS.index(role) for route in routes if route in LISTED
+    }
+    private = {route: let for route, let in told.items() if LISTED.get(route, "nobody") != "nobody"}
+    assert private == {route: expected[route] for route in private}
+
+
+def test_nobody_is_let_in_only_where_the_table_says(stranger, routes):
+    for route in routes:
+        method, path = route.split()
+        answer = stranger.request(method, re.sub(r"\{[\w:]+\}", "4711", path))
+        asked_to_sign_in = answer.status_code == 401 or answer.headers.get("location", "").startswith(
+            "/sign-in"
+        )
+        if method == "GET" or LISTED.get(route) != "nobody":
+            assert asked_to_sign_in == (LISTED.get(route) != "nobody"), route
