@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from experiments.design import Protocol
 from experiments.equipment import Item
 from experiments.planning import Plan
+from experiments.profile import Profile
 from experiments.verdict import Result, Status, Verdict
 
 Choice = Literal["generalise", "extend", "adjust", "stop", "inconclusive"]
@@ -380,6 +381,8 @@ class RoomPage:
     now: tuple[Now, ...] = ()
     series: tuple[Series, ...] = ()
     daily: tuple[Daily, ...] = ()
+    profile: Profile | None = None  # of the last eight weeks
+    volume_m3: float | None = None
     devices: tuple[DeviceInRoom, ...] = ()
     hidden: Hidden | None = None
     experiments: tuple[tuple[str, str], ...] = ()  # (slug, title) this room takes or took part in
@@ -694,7 +697,9 @@ class SignInPage:
         | None
     ) = None  # fmt: skip
     minutes: int = 0  # to wait, where there were too many attempts
-    provider: str | None = None  # what the provider's account is called; "" where it has no name; None: no provider
+    provider: str | None = (
+        None  # what the provider's account is called; "" where it has no name; None: no provider
+    )
     new_password: bool = False  # it was just chosen
     kept: Kept | None = None
     template = "sign_in.html"

@@ -933,6 +933,14 @@ STATUSES: dict[str, str] = {
     "ended": N_("terminée, décision à prendre"),
     "decided": N_("décidée"),
 }
+ICONE: dict[str, tuple[Tone, str]] = {
+    "none": ("good", N_("confinement nul")),
+    "low": ("good", N_("confinement faible")),
+    "medium": ("warn", N_("confinement moyen")),
+    "high": ("warn", N_("confinement élevé")),
+    "very_high": ("bad", N_("confinement très élevé")),
+    "extreme": ("bad", N_("confinement extrême")),
+}
 EQUIPMENT: dict[str, tuple[str, str, str]] = {  # what it is, where it hangs, how often it speaks
     "counter": (
         N_("Compteur de personnes"),

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from sqlalchemy.orm import Session
 
+    from experiments.profile import Profile
     from sensors.store import ReadingStore
     from service.embargo import Embargo
     from service.registry.tables import Placement, Room
@@ -43,6 +44,7 @@ OVER_TIME = ("people", "presence", "co2", "temperature", "humidity", "sound", "l
 OCCUPANCY = frozenset(["people", "presence", "motion", "people_in", "people_out"])
 DAILY = ("time_utilisation", "meetings", "co2_occupied", "temperature_in_band")
 DAYS_SHOWN = 84
+PROFILE_DAYS = 56
 MIN_COVERAGE = 0.7
 FRESH = timedelta(hours=2)
 SPANS = {"day": (timedelta(days=1), timedelta(minutes=15)), "week": (timedelta(days=7), timedelta(hours=1))}
@@ -149,6 +151,8 @@ def _page(
         now=_now(current, _live(store, current, at)) if shown and current else (),
         series=tuple(_series(store, placed, start, end, SPANS[span][1], private=private)) if shown else (),
         daily=tuple(_daily(session, room.slug, end.date(), private=private)) if shown else (),
+        profile=_profile(session, room, at.date(), private=private) if shown else None,
+        volume_m3=room.volume_m3,
         devices=tuple(_device(each, at) for each in placed),
         hidden=None if hidden is None else Hidden(hidden.slug, hidden.title, hidden.ends),
         experiments=tuple(
@@ -158,6 +162,16 @@ def _page(
         ),
         form_url=form_url(request, room.slug),
     )
+
+
+def _profile(session: Session, room: Room, today: date, *, private: bool) -> Profile:
+    """What the last weeks say of its air and size; of an office of one, nothing of who is there."""
+    from experiments import profile  # noqa: PLC0415 - numpy, pandas: not before a page needs them
+
+    wanted = [key for key in profile.OUTCOMES if not (private and key == "people_peak")]
+    first = today - timedelta(days=PROFILE_DAYS)
+    found = outcomes.between(session, first, today - timedelta(days=1), [room.slug], wanted)
+    return profile.profile(found, room.capacity, room.volume_m3)
 
 
 def _end(placed: Sequence[Placement], at: datetime, until: date | None, step: timedelta) -> datetime:

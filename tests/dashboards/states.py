@@ -64,6 +64,7 @@ from experiments.design import Design, Measure, Protocol
 from experiments.equipment import Item
 from experiments.estimate import Estimate, RoomChange
 from experiments.planning import Alternative, Plan
+from experiments.profile import Profile
 from experiments.reason import Reason
 from experiments.verdict import MeasureResult, Result, RoomQuality, SiteTotal
 from experiments.verdict import Voices as AnswerFacts
@@ -442,10 +443,11 @@ def room_pages() -> dict[str, RoomPage]:
         series=series(), daily=daily, devices=devices, experiments=((PROTOCOL.slug, PROTOCOL.title),),
         form_url="https://temoin.example.org/r/loire?k=1.abc",
     )  # fmt: skip
+    alive = replace(alive, profile=Profile(2, 37, 1.4, 23.4, 12, 6, 4, 38), volume_m3=60)
     return {
         "room": alive,
-        "room-week": replace(alive, span="week"),
-        "room-hidden": replace(alive, now=(), series=(), daily=(), hidden=Hidden(PROTOCOL.slug, PROTOCOL.title, ENDS)),
+        "room-week": replace(alive, span="week", profile=Profile(air_days=4, fall_days=1)),
+        "room-hidden": replace(alive, profile=None, now=(), series=(), daily=(), hidden=Hidden(PROTOCOL.slug, PROTOCOL.title, ENDS)),
         "room-empty": replace(alive, now=(), series=(), daily=(), devices=(), experiments=(), capacity=None, area_m2=None, floor=None),
     }  # fmt: skip
 
