@@ -6,10 +6,11 @@ import secrets
 import socket
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from getpass import getuser
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sqlalchemy.orm import Session
+
+    from service.registry.tables import User
 
 user_app = typer.Typer(help="People who sign in.", no_args_is_help=True)
 
@@ -198,10 +201,56 @@ def user_disable(email: str) -> None:
     from service.registry import users  # noqa: PLC0415 - see serve
 
     with _people() as session:
-        user = users.known(session, email)
-        user.active = False
-        users.close_all(session, user)
+        _change(session, users.known(session, email), active=False)
     typer.echo(f"{email} may no longer sign in.")
+
+
+@user_app.command("enable")
+def user_enable(email: str) -> None:
+    """Let somebody in again who was disabled.
+
+    Example: temoin user enable camille@ville.example
+    """
+    from service.registry import users  # noqa: PLC0415 - see serve
+
+    with _people() as session:
+        _change(session, users.known(session, email), active=True)
+    typer.echo(f"{email} may sign in again.")
+
+
+@user_app.command("role")
+def user_role(
+    email: str, role: Annotated[str, typer.Argument(help="reader, facilities, analyst or administrator.")]
+) -> None:
+    """Say what somebody may do.
+
+    Example: temoin user role camille@ville.example analyst
+    """
+    from service.registry import users  # noqa: PLC0415 - see serve
+
+    with _people() as session:
+        _change(session, users.known(session, email), role=users.known_role(role))
+    typer.echo(f"{email} is {role}.")
+
+
+@user_app.command("delete")
+def user_delete(email: str) -> None:
+    """Delete somebody; decisions and the audit keep their name.
+
+    Example: temoin user delete camille@ville.example
+    """
+    from service.registry import people, users  # noqa: PLC0415 - see serve
+
+    with _people() as session:
+        people.remove(session, users.known(session, email).id)
+    typer.echo(f"{email} is deleted.")
+
+
+def _change(session: Session, user: User, **wanted: Any) -> None:  # noqa: ANN401 - a role, or whether active
+    from service.registry import people  # noqa: PLC0415 - see serve
+
+    now = people.Facts.of(user)
+    people.change(session, user.id, now, replace(now, **wanted))
 
 
 @contextmanager

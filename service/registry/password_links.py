@@ -40,6 +40,7 @@ def use(session: Session, token: str, password: str, now: datetime) -> User | No
     hashed = users.hash_password(password)
     user = users.use_link(session, token, now, kind=KIND)
     if user is not None:
+        session.info["who"] = users.signature(user.name, user.email)
         user.password_hash = hashed
         users.close_all(session, user)
     return user

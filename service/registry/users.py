@@ -43,8 +43,7 @@ def add(session: Session, email: str, name: str, role: str, password: str | None
         raise UserError(f"« {email[:100]} » is not an e-mail address.")
     if len(name.strip()) > MAX_NAME or not name.isprintable():
         raise UserError(f"A name has at most {MAX_NAME} characters, on one line.")
-    if role not in ROLES:
-        raise UserError(f"There is no role « {role} »: choose one of {', '.join(ROLES)}.")
+    known_role(role)
     if find(session, email) is not None:
         raise UserError(f"{email} is there already.")
     user = User(
@@ -70,6 +69,13 @@ def known(session: Session, email: str) -> User:
     if user is None:
         raise UserError(f"Nobody here has the address {email}.")
     return user
+
+
+def known_role(role: str) -> str:
+    """The role, if there is such a one; raises UserError."""
+    if role not in ROLES:
+        raise UserError(f"There is no role « {role} »: choose one of {', '.join(ROLES)}.")
+    return role
 
 
 def everyone(session: Session) -> Sequence[User]:

@@ -8,6 +8,7 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 import structlog
 from fastapi.testclient import TestClient
 
+from service import cli
 from service.app import create_app
 from service.registry import Registry, users
 from service.settings import Settings
@@ -168,3 +170,22 @@ def browser_of(app, registry):
 @pytest.fixture
 def reader(browser_of) -> TestClient:
     return browser_of("reader")
+
+
+@pytest.fixture
+def temoin(registry, settings, monkeypatch, capsys):
+    """Run a command in this process, on the registry of the test: exit code, stdout, stderr."""
+    monkeypatch.setenv("TEMOIN_DATABASE_URL", str(registry.url))
+    monkeypatch.setenv("TEMOIN_DATA_DIR", str(settings.data_dir))
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["temoin", *arguments])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as end:
+            code = end.code or 0
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return run

@@ -8,7 +8,6 @@ import html
 import io
 import json
 import re
-import sys
 import threading
 import zlib
 from contextlib import suppress
@@ -20,7 +19,6 @@ from fastapi import APIRouter, Depends, Request
 from sqlalchemy import delete, select, text
 from sqlalchemy.exc import DatabaseError, IntegrityError
 
-from service import cli
 from service.auth import named, signed_in
 from service.declare import declare
 from service.registry import Registry, audit, users
@@ -41,25 +39,6 @@ MACHINES = {  # filled by machines, or anonymous: not in the audit
     "answers", "spent_nonces", "outcomes", "stale_days", "quarantine", "sessions", "leases", "gateway_days",
     "device_days", "audit",
 }  # fmt: skip
-
-
-@pytest.fixture
-def temoin(registry, settings, monkeypatch, capsys):
-    """Run a command in this process, on the registry of the test: exit code, stdout, stderr."""
-    monkeypatch.setenv("TEMOIN_DATABASE_URL", str(registry.url))
-    monkeypatch.setenv("TEMOIN_DATA_DIR", str(settings.data_dir))
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["temoin", *arguments])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as end:
-            code = end.code or 0
-        printed = capsys.readouterr()
-        return code, printed.out, printed.err
-
-    return run
 
 
 def changes(registry):

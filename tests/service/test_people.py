@@ -383,3 +383,33 @@ def test_a_stolen_session_does_not_guess_the_password_for_long(browser_of):
     for _ in range(8):
         browser.app.state.throttles["account"].failed("reader@ville.example")
     assert "attendez quelques minutes" in send(browser, "/account/password", **typed).text
+
+
+# ------------------------------------------------------------------------------------------ temoin user
+
+
+def test_roles_and_accounts_by_command(temoin, registry, nora):
+    assert temoin("user", "role", nora.email, "analyst") == (0, "nora@ville.example is analyst.\n", "")
+    assert saved(registry, nora.id).role == "analyst"
+    temoin("user", "disable", nora.email)
+    assert not saved(registry, nora.id).active
+    temoin("user", "enable", nora.email)
+    assert saved(registry, nora.id).active
+    assert temoin("user", "delete", nora.email)[0] == 0
+    assert saved(registry, nora.id) is None
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        (("role", "nobody@ville.example", "analyst"), "Nobody here has the address"),
+        (("role", "nora@ville.example", "king"), "no role « king »"),
+        (("role", "nora@ville.example", "reader"), "last active administrator"),
+        (("disable", "nora@ville.example"), "last active administrator"),
+        (("delete", "nora@ville.example"), "last active administrator"),
+    ],
+)
+def test_a_command_that_cannot_be_is_one_sentence(temoin, nora, command, says):
+    temoin("user", "role", nora.email, "administrator")
+    code, _, err = temoin("user", *command)
+    assert (code, says in err, err.count("\n")) == (1, True, 1)
