@@ -134,6 +134,58 @@ OUTCOMES: dict[str, OutcomeWords] = {
         ),
         decimals=1,
     ),
+    "no_show": OutcomeWords(
+        label=N_("Réservations sans personne"),
+        axis=N_("% des réservations"),
+        unit=N_("points"),
+        one=_POINT,
+        many=_POINTS,
+        more=N_("Les réservations sans personne **augmentent de {amount}**"),
+        less=N_("Les réservations sans personne **diminuent de {amount}**"),
+        unsure=N_(
+            "**On ne sait pas** si les réservations sans personne ont changé : l’effet est entre {low} et {high} points"
+        ),
+        decimals=1,
+        scale="points",
+    ),
+    "ad_hoc": OutcomeWords(
+        label=N_("Réunions non réservées"),
+        axis=N_("% des réunions"),
+        unit=N_("points"),
+        one=_POINT,
+        many=_POINTS,
+        more=N_("Les réunions non réservées **augmentent de {amount}**"),
+        less=N_("Les réunions non réservées **diminuent de {amount}**"),
+        unsure=N_(
+            "**On ne sait pas** si les réunions non réservées ont changé : l’effet est entre {low} et {high} points"
+        ),
+        decimals=1,
+        scale="points",
+    ),
+    "early_end": OutcomeWords(
+        label=N_("Temps réservé resté inutilisé"),
+        axis=N_("minutes de réservation inutilisées, à la fin"),
+        unit=N_("min"),
+        one=N_("{size} minute"),
+        many=N_("{size} minutes"),
+        more=N_("Les réservations finissent **plus tôt, de {amount}**, que si rien n’avait changé"),
+        less=N_("Les réservations finissent **moins tôt, de {amount}**, que si rien n’avait changé"),
+        unsure=N_(
+            "**On ne sait pas** si les réservations finissent plus tôt : l’effet est entre {low} et {high} minutes"
+        ),
+    ),
+    "overrun": OutcomeWords(
+        label=N_("Dépassement des réservations"),
+        axis=N_("minutes après la fin de la réservation"),
+        unit=N_("min"),
+        one=N_("{size} minute"),
+        many=N_("{size} minutes"),
+        more=N_("On reste **plus longtemps après la fin, de {amount}**, que si rien n’avait changé"),
+        less=N_("On reste **moins longtemps après la fin, de {amount}**, que si rien n’avait changé"),
+        unsure=N_(
+            "**On ne sait pas** si l’on reste plus longtemps après la fin : l’effet est entre {low} et {high} minutes"
+        ),
+    ),
     "people_peak": OutcomeWords(
         label=N_("Plus grand groupe du jour"),
         axis=N_("personnes au plus, par jour"),

@@ -80,14 +80,24 @@ def day_bounds(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
 
 
 def outcomes_of_day(
-    readings: pd.DataFrame, placements: Iterable[Placed], rooms: Iterable[OpenRoom], day: date, zone: ZoneInfo
+    readings: pd.DataFrame,
+    placements: Iterable[Placed],
+    rooms: Iterable[OpenRoom],
+    day: date,
+    zone: ZoneInfo,
+    bookings: Mapping[str, Iterable[tuple[datetime, datetime]]] | None = None,
 ) -> list[DayOutcome]:
-    """Every outcome of every room open on `day`, with the share of opening hours it rests on."""
+    """Every outcome of every room open on `day`, with the share of opening hours it rests on.
+
+    `bookings` are (start, end), aware, of the rooms whose calendar of that day is known, be it empty.
+    """
     held = _held(readings, placements, *day_bounds(day, zone))
     found = []
     for room in rooms:
         opening = _opening(day, zone, room.opens, room.closes)
-        signals = _signals(held.get(room.room, {}), day, opening, room.capacity)
+        booked = (bookings or {}).get(room.room)
+        spans = None if booked is None else _spans(booked, _ms(day_bounds(day, zone)[0]), opening)
+        signals = _signals(held.get(room.room, {}), day, opening, room.capacity, spans)
         for outcome in OUTCOMES.values():
             if outcome.of_day is not None:
                 cell = outcome.of_day(signals)
@@ -234,7 +244,26 @@ def _opening(day: date, zone: ZoneInfo, opens: int, closes: int) -> slice:
     return slice(first, last)
 
 
-def _signals(held: Mapping[str, list[Floats]], day: date, opening: slice, capacity: int | None) -> Signals:
+def _spans(
+    booked: Iterable[tuple[datetime, datetime]], midnight: int, opening: slice
+) -> tuple[tuple[int, int], ...]:
+    """The bookings within opening hours, as minutes of them, in order."""
+    found = []
+    for start, end in booked:
+        first = max((_ms(start) - midnight) // MINUTE, opening.start) - opening.start
+        last = min(-(-(_ms(end) - midnight) // MINUTE), opening.stop) - opening.start
+        if first < last:
+            found.append((first, last))
+    return tuple(sorted(found))
+
+
+def _signals(
+    held: Mapping[str, list[Floats]],
+    day: date,
+    opening: slice,
+    capacity: int | None,
+    booked: tuple[tuple[int, int], ...] | None,
+) -> Signals:
     length = opening.stop - opening.start
     occupied, kind = _occupied(held, opening)
     nothing = np.full(length, np.nan)
@@ -251,6 +280,7 @@ def _signals(held: Mapping[str, list[Floats]], day: date, opening: slice, capaci
         sound=median("sound"),
         capacity=capacity,
         estimated=kind == "co2",
+        booked=booked,
     )
 
 

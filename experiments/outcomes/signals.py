@@ -17,7 +17,8 @@ class Signals:
     """One room over the opening hours of one local day, a value a minute, NaN where nothing was observed.
 
     `occupied` is 1, 0 or NaN; `people` counts (NaN without a counter); `co2` ppm, `temperature` °C,
-    `sound` dB(A). `estimated` says that occupancy was guessed from CO2.
+    `sound` dB(A). `estimated` says that occupancy was guessed from CO2. `booked` are the bookings, each
+    (first minute, minute after the last) of the opening hours; None where no calendar of the room is known.
     """
 
     day: date
@@ -28,6 +29,7 @@ class Signals:
     sound: Floats
     capacity: int | None
     estimated: bool = False
+    booked: tuple[tuple[int, int], ...] | None = None
 
     @property
     def minutes(self) -> int:
