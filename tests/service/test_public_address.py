@@ -30,7 +30,7 @@ def visit(registry, settings):
     def browser(**about):
         app = create_app(Settings(data_dir=settings.data_dir, **about), registry)
         client = TestClient(app, follow_redirects=False, client=(PROXY, 5000))
-        client.cookies.set("temoin", token)
+        client.cookies.set("__Host-temoin" if app.state.settings.secure else "temoin", token)
         return client
 
     return browser
