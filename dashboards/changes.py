@@ -43,7 +43,7 @@ ROLES: dict[str, str] = {
     "analyst": N_("analyse"),
     "administrator": N_("administration"),
 }
-_FIELDS: dict[str, str] = {
+FIELDS: dict[str, str] = {
     "name": N_("nom"), "slug": N_("adresse courte"), "title": N_("titre"), "label": N_("libellé"),
     "site": N_("site"), "room": N_("salle"), "device_key": N_("capteur"), "experiment": N_("expérience"),
     "gateway": N_("passerelle"), "gateway_name": N_("passerelle"), "key": N_("identifiant"),
@@ -80,8 +80,8 @@ def kind(table: str, say: Language) -> str:
 
 def field(name: str, say: Language) -> str:
     """`capacité`; a column without words by its own name."""
-    if name in _FIELDS:
-        return lower_first(say(_FIELDS[name]))
+    if name in FIELDS:
+        return lower_first(say(FIELDS[name]))
     return name.removeprefix("sheet.").replace("_", " ")
 
 

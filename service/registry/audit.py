@@ -16,6 +16,7 @@ import json
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
+from functools import partial
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -25,12 +26,14 @@ from sqlalchemy.orm import Session, object_session
 from service.registry import tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy import Column, Connection
     from sqlalchemy.orm import InstanceState, Mapper, ORMExecuteState
 
     from service.registry.tables import Base, Change
+
+    Fields = tuple[dict[str, Any], dict[str, Any]]  # of what changed: before, after
 
 # A table that people fill is named here, with the columns that machines write or that are too large.
 KEPT: dict[type[Base], frozenset[str]] = {
@@ -151,47 +154,49 @@ def _hash(change: dict[str, Any]) -> str:
 # ------------------------------------------------------------------------------- noted while it is flushed
 
 
-def _created(mapper: Mapper[Any], connection: Connection, row: Base) -> None:
-    _note(mapper, connection, row, "created", {}, _values(mapper, connection, row))
+def _created(session: Session, mapper: Mapper[Any], row: Base) -> Fields:
+    return {}, _values(session, mapper, row)
 
 
-def _deleted(mapper: Mapper[Any], connection: Connection, row: Base) -> None:
-    _note(mapper, connection, row, "deleted", _values(mapper, connection, row), {})
+def _deleted(session: Session, mapper: Mapper[Any], row: Base) -> Fields:
+    return _values(session, mapper, row), {}
 
 
-def _changed(mapper: Mapper[Any], connection: Connection, row: Base) -> None:
+def _changed(session: Session, mapper: Mapper[Any], row: Base) -> Fields:
     state: InstanceState[Any] = inspect(row)
     before: dict[str, Any] = {}
     after: dict[str, Any] = {}
     for column in _columns(mapper):
         history = state.attrs[column.name].history
         if history.has_changes():
-            before |= _told(connection, column, history.deleted[0] if history.deleted else None)
-            after |= _told(connection, column, history.added[0] if history.added else None)
+            before |= _told(session, column, history.deleted[0] if history.deleted else None)
+            after |= _told(session, column, history.added[0] if history.added else None)
     same = {name for name in before if before[name] == after.get(name, before) != HIDDEN}
-    before = {name: value for name, value in before.items() if name not in same}
-    after = {name: value for name, value in after.items() if name not in same}
-    if before or after:
-        _note(mapper, connection, row, "changed", before, after)
+    for name in same:
+        del before[name], after[name]
+    return before, after
 
 
 def _note(
-    mapper: Mapper[Any],
-    connection: Connection,
-    row: Base,
     action: str,
-    before: dict[str, Any],
-    after: dict[str, Any],
+    fields: Callable[[Session, Mapper[Any], Base], Fields],
+    mapper: Mapper[Any],
+    _connection: Connection,
+    row: Base,
 ) -> None:
+    """Keep a change of this row for the commit, if anything in it changed."""
     session = object_session(row)
     if session is None:
+        return
+    before, after = fields(session, mapper, row)
+    if not before and not after:
         return
     session.info["noted"].append(
         {
             "action": action,
             "kind": row.__tablename__,
             "row": "/".join(_key(each, row) for each in mapper.columns if each.primary_key)[:400],
-            "called": _called(mapper, connection, row),
+            "called": _called(session, mapper, row),
             "before": before,
             "after": after,
         }
@@ -202,24 +207,24 @@ def _columns(mapper: Mapper[Any]) -> list[Column[Any]]:
     return [column for column in mapper.columns if column.name not in KEPT[mapper.class_]]
 
 
-def _values(mapper: Mapper[Any], connection: Connection, row: Base) -> dict[str, Any]:
+def _values(session: Session, mapper: Mapper[Any], row: Base) -> dict[str, Any]:
     """What a row holds that is loaded and not empty: nothing is read from the database for it."""
     loaded: dict[str, Any] = inspect(row).dict
     told: dict[str, Any] = {}
     for column in _columns(mapper):
         if loaded.get(column.name) is not None and column.name != "id":
-            told |= _told(connection, column, loaded[column.name])
+            told |= _told(session, column, loaded[column.name])
     return told
 
 
-def _told(connection: Connection, column: Column[Any], value: Any) -> dict[str, Any]:  # noqa: ANN401 - any column's value
+def _told(session: Session, column: Column[Any], value: Any) -> dict[str, Any]:  # noqa: ANN401 - any column's value
     """A column's value as JSON has it: a reference by its slug, a sheet key by key, a secret not at all."""
     if column.name in SECRET:
         return {column.name: None if value is None else HIDDEN}
     if isinstance(value, dict):
         return {f"{column.name}.{key}": _plain(each) for key, each in value.items()}
     if column.foreign_keys and value is not None:
-        return {column.name.removesuffix("_id"): _of(connection, column, value, IDENTITIES)}
+        return {column.name.removesuffix("_id"): _of(session, column, value, IDENTITIES)}
     return {column.name.removesuffix("_id") if column.foreign_keys else column.name: _plain(value)}
 
 
@@ -238,28 +243,30 @@ def _key(column: Column[Any], row: Base) -> str:
     return str(value)[:8] if column.name in SECRET else str(value)
 
 
-def _called(mapper: Mapper[Any], connection: Connection, row: Base) -> str:
+def _called(session: Session, mapper: Mapper[Any], row: Base) -> str:
     """A row's own name, or the names of what it belongs to and what tells it from the others there."""
     loaded: dict[str, Any] = inspect(row).dict
     for name in OWN_NAMES:
         if loaded.get(name):
             return str(loaded[name])
     columns = [each for each in mapper.columns if loaded.get(each.name) is not None]
-    parts = [_of(connection, each, loaded[each.name], OWN_NAMES) for each in columns if each.foreign_keys]
+    parts = [_of(session, each, loaded[each.name], OWN_NAMES) for each in columns if each.foreign_keys]
     own = [each for each in columns if each.primary_key and not each.foreign_keys]
     parts += [str(_plain(loaded[each.name])) for each in own if each.name not in SECRET | {"id"}]
     return ", ".join(parts)
 
 
-def _of(connection: Connection, column: Column[Any], value: Any, names: tuple[str, ...]) -> str:  # noqa: ANN401 - any key
-    """What the row that this reference points at is called."""
+def _of(session: Session, column: Column[Any], value: Any, names: tuple[str, ...]) -> str:  # noqa: ANN401 - any key
+    """What the row that this reference points at is called; asked once a flush."""
+    told: dict[tuple[Any, ...], str] = session.info["told"]
     target = next(iter(column.foreign_keys)).column
-    for name in names:
-        if name in target.table.columns:
-            found = connection.scalar(select(target.table.c[name]).where(target == value))
-            if found:
-                return str(found)
-    return str(value)
+    if (target, value, names) not in told:
+        asked = (
+            select(target.table.c[each]).where(target == value) for each in names if each in target.table.c
+        )
+        found = (session.connection().scalar(query) for query in asked)
+        told[target, value, names] = str(next(filter(None, found), value))
+    return told[target, value, names]
 
 
 # ------------------------------------------------------------------------------ written at the commit
@@ -303,6 +310,7 @@ def _waiting(session: Session) -> list[dict[str, Any]]:
 @event.listens_for(Session, "before_flush")
 def _begin(session: Session, _context: object, _instances: object) -> None:
     session.info["noted"] = []  # a flush that failed noted things too
+    session.info["told"] = {}
 
 
 @event.listens_for(Session, "after_flush")
@@ -332,6 +340,6 @@ def _only_by_object(state: ORMExecuteState) -> None:
 
 
 for _kept in KEPT:
-    event.listen(_kept, "after_insert", _created)
-    event.listen(_kept, "after_update", _changed)
-    event.listen(_kept, "after_delete", _deleted)
+    event.listen(_kept, "after_insert", partial(_note, "created", _created))
+    event.listen(_kept, "after_update", partial(_note, "changed", _changed))
+    event.listen(_kept, "after_delete", partial(_note, "deleted", _deleted))
