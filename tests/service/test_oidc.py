@@ -267,6 +267,7 @@ LIES = [
     ({"iss": "https://evil.example"}, "refused"),
     ({"iss": None}, "refused"),
     ({"aud": "another-client"}, "refused"),
+    ({"aud": "another-client", "azp": openid.CLIENT}, "refused"),
     ({"aud": [openid.CLIENT, "another-client"], "azp": "another-client"}, "refused"),
     ({"aud": None}, "refused"),
     ({"nonce": "another"}, "refused"),
