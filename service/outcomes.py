@@ -9,7 +9,7 @@ import structlog
 
 from experiments.panel import LOOK_BACK, day_bounds, outcomes_of_day
 from sensors import health
-from service.registry import device_days, devices, outcomes, rooms
+from service.registry import bookings, device_days, devices, outcomes, rooms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,7 +35,9 @@ def compute_day(session: Session, store: ReadingStore, day: date, zone: ZoneInfo
     readings = store.read(start - LOOK_BACK, end, devices.keys(), READ)
     opened = rooms.open_rooms(session, day)
     measured = readings[readings["metric"].isin(METRICS)]
-    outcomes.replace_day(session, day, outcomes_of_day(measured, placed, opened, day, zone))
+    booked = bookings.of_day(session, day, (start, end))
+    found = outcomes_of_day(measured, placed, opened, day, zone, booked)
+    outcomes.replace_day(session, day, found)
     device_days.replace_day(session, day, health.day_health(readings, devices, start, end))
 
 

@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from service.cli import (
     analysis,
     backup,
+    bookings,
     decode,
     demo,
     doctor,
@@ -57,6 +58,7 @@ for family in (
     house,
     ingest,
     jobs,
+    bookings,
     gateway,
     backup,
     export,

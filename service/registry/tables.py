@@ -299,6 +299,28 @@ class Outcome(Base):
     coverage: Mapped[float]
 
 
+class Calendar(Base):
+    """Which local days of a room's calendar are known: a day without a booking was free, not forgotten."""
+
+    __tablename__ = "calendars"
+    room_id: Mapped[int] = mapped_column(ForeignKey("rooms.id"), primary_key=True)
+    first: Mapped[date]
+    last: Mapped[date]
+
+
+class Booking(Base):
+    """A booking of a room: from when until when, and nothing of who or what for.
+
+    `key` is a keyed hash of its identifier in the calendar, so that the same one is known again.
+    """
+
+    __tablename__ = "bookings"
+    room_id: Mapped[int] = mapped_column(ForeignKey("rooms.id"), primary_key=True)
+    key: Mapped[str] = mapped_column(String(32), primary_key=True)
+    start: Mapped[datetime] = mapped_column(index=True)
+    end: Mapped[datetime]
+
+
 class DeviceDay(Base):
     """How a device that was in a room did on a local day; see sensors.health.DeviceDay."""
 

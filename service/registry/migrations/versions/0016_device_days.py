@@ -20,7 +20,7 @@ def upgrade() -> None:
         sa.Column("longest_gap", sa.Integer(), nullable=False),
         sa.Column("stuck", sa.String(length=100), nullable=False),
         sa.Column("apart", sa.String(length=100), nullable=False),
-        sa.Column("battery", sa.Float(), nullable=True),
+        sa.Column("battery", sa.Double(), nullable=True),
         sa.ForeignKeyConstraint(["device_key"], ["devices.key"], name=op.f("fk_device_days_device_key")),
         sa.PrimaryKeyConstraint("device_key", "day", name=op.f("pk_device_days")),
     )
