@@ -5,9 +5,11 @@ from __future__ import annotations
 import html
 import re
 import threading
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import event
 
 from service.browser import browser_named
 from service.registry import audit, password_links, people, users
@@ -74,9 +76,15 @@ def test_the_last_administrator_stays_one(either_registry, marie, wanted):
 
 
 def test_two_administrators_at_once_cannot_lock_everybody_out(either_registry, marie, now):
+    """Each has seen that there is another before either writes, unless they take turns."""
     with either_registry.session() as session:
         zoe = users.add(session, "zoe@ville.example", "Zoé", "administrator", None, now)
-    refused = []
+    both, refused = threading.Barrier(2), []
+
+    def wait_for_the_other(_connection, _cursor, statement, *_about) -> None:
+        with suppress(threading.BrokenBarrierError):
+            if statement.startswith("UPDATE users"):
+                both.wait(0.5)
 
     def demote(person) -> None:
         try:
@@ -85,6 +93,7 @@ def test_two_administrators_at_once_cannot_lock_everybody_out(either_registry, m
         except LastAdministrator as error:
             refused.append(error)
 
+    event.listen(either_registry.engine, "before_cursor_execute", wait_for_the_other)
     threads = [threading.Thread(target=demote, args=(each,), daemon=True) for each in (marie, zoe)]
     for thread in threads:
         thread.start()
