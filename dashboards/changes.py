@@ -49,7 +49,8 @@ FIELDS: dict[str, str] = {
     "gateway": N_("passerelle"), "gateway_name": N_("passerelle"), "key": N_("identifiant"),
     "opens": N_("ouverture"), "closes": N_("fermeture"), "weekdays": N_("jours ouverts"), "day": N_("jour"),
     "reason": N_("raison"), "floor": N_("étage"), "capacity": N_("capacité"), "area_m2": N_("surface (m²)"),
-    "volume_m3": N_("volume (m³)"), "heartbeat_minutes": N_("rythme d’envoi (min)"), "start": N_("début"),
+    "volume_m3": N_("volume (m³)"), "heartbeat_minutes": N_("rythme d’envoi (min)"),
+    "model": N_("modèle"), "position": N_("place dans la salle"), "continues_key": N_("prend la suite de"), "start": N_("début"),
     "end": N_("fin"), "starts": N_("début"), "ends": N_("fin"), "expires": N_("échéance"),
     "declared_at": N_("déclaré le"), "washout": N_("jours écartés"), "min_days": N_("jours au moins"),
     "min_coverage": N_("couverture au moins"), "assignment": N_("choix des salles"), "seed": N_("graine"),
@@ -64,7 +65,8 @@ FIELDS: dict[str, str] = {
     "broker_hash": N_("mot de passe du courtier"), "email": N_("adresse électronique"),
     "password_hash": N_("mot de passe"), "active": N_("compte ouvert"), "created_at": N_("créé le"),
     "issuer": N_("émetteur"), "subject": N_("identifiant chez l’émetteur"), "linked_at": N_("reliée le"),
-    "user": N_("personne"),
+    "user": N_("personne"), "model": N_("modèle"), "devices.position": N_("place dans la salle"),
+    "continues_key": N_("prend la suite de"),
     "sheet.idea": N_("L’idée"), "sheet.problem": N_("Le problème vécu"), "sheet.hypothesis": N_("L’hypothèse"),
     "sheet.change": N_("Le changement"), "sheet.why_rooms": N_("Le choix des salles"), "sheet.owner": N_("Porté par"),
     "sheet.people": N_("Les personnes concernées"), "sheet.sponsor": N_("Avec l’appui de"),
@@ -78,10 +80,11 @@ def kind(table: str, say: Language) -> str:
     return say(KINDS[table]) if table in KINDS else table.replace("_", " ")
 
 
-def field(name: str, say: Language) -> str:
+def field(table: str, name: str, say: Language) -> str:
     """`capacité`; a column without words by its own name."""
-    if name in FIELDS:
-        return lower_first(say(FIELDS[name]))
+    words = FIELDS.get(f"{table}.{name}") or FIELDS.get(name)
+    if words is not None:
+        return lower_first(say(words))
     return name.removeprefix("sheet.").replace("_", " ")
 
 

@@ -148,12 +148,12 @@ def test_many_rows_at_once_cannot_pass_by_unnoted(registry):
         session.execute(delete(User))
 
 
-@pytest.mark.parametrize("statement", ["UPDATE audit SET who = 'me'", "DELETE FROM audit", "TRUNCATE audit"])
-def test_the_database_itself_refuses_to_rewrite_it(either_registry, statement):
+def test_the_database_itself_refuses_to_rewrite_it(either_registry):
     with either_registry.session() as session:
         house(session)
-    with pytest.raises(DatabaseError), either_registry.session() as session:
-        session.execute(text(statement))
+    for statement in ("UPDATE audit SET who = 'me'", "DELETE FROM audit", "TRUNCATE audit"):
+        with pytest.raises(DatabaseError), either_registry.session() as session:
+            session.execute(text(statement))
     assert len(changes(either_registry)) == 2
 
 
@@ -413,7 +413,8 @@ def test_every_table_and_column_of_the_audit_has_its_words():
         wordless += [] if table.__tablename__ in changes_words.KINDS else [table.__tablename__]
         for column in table.__table__.columns:
             name = column.name.removesuffix("_id") if column.foreign_keys else column.name
-            if name not in {*changes_words.FIELDS, "id", "sheet"} and column.name not in left_out:
+            known = {name, f"{table.__tablename__}.{name}"} & {*changes_words.FIELDS, "id", "sheet"}
+            if not known and column.name not in left_out:
                 wordless.append(f"{table.__tablename__}.{name}")
     assert wordless == []
 

@@ -102,14 +102,14 @@ def test_two_administrators_at_once_cannot_lock_everybody_out(either_registry, m
     assert len(refused) == 1
 
 
-def test_closing_an_account_signs_out_everywhere(either_registry, paul, now):
-    with either_registry.session() as session:
-        token = users.open_session(session, paul, now, HOUR)
-    with either_registry.session() as session:
-        people.change(session, paul.id, Facts.of(paul), Facts("Paul", "reader", active=False))
-    with either_registry.session() as session:
+def test_closing_an_account_signs_out_everywhere(registry, nora, now):
+    with registry.session() as session:
+        token = users.open_session(session, nora, now, HOUR)
+    with registry.session() as session:
+        people.change(session, nora.id, Facts.of(nora), Facts("Paul", "reader", active=False))
+    with registry.session() as session:
         assert users.session_user(session, token, now) is None
-        assert people.sessions(session, paul, now) == []
+        assert people.sessions(session, nora, now) == []
 
 
 def test_somebody_deleted_is_gone_but_what_they_did_is_not(either_registry, paul, now):
@@ -124,39 +124,40 @@ def test_somebody_deleted_is_gone_but_what_they_did_is_not(either_registry, paul
         assert (gone.action, gone.called) == ("deleted", "Paul")
 
 
-def test_one_session_ends_and_the_others_do_not(either_registry, paul, now):
-    with either_registry.session() as session:
-        here, there = (users.open_session(session, paul, now, HOUR, browser=name) for name in ("A", "B"))
-    with either_registry.session() as session:
-        assert people.close(session, paul, users.handle(there))
-        assert not people.close(session, paul, users.handle(there))
+def test_one_session_ends_and_the_others_do_not(registry, nora, now):
+    with registry.session() as session:
+        here, there = (users.open_session(session, nora, now, HOUR, browser=name) for name in ("A", "B"))
+    with registry.session() as session:
+        assert people.close(session, nora, users.handle(there))
+        assert not people.close(session, nora, users.handle(there))
         session.flush()
-        assert [each.browser for each in people.sessions(session, paul, now)] == ["A"]
-    with either_registry.session() as session:
-        users.open_session(session, paul, now, HOUR)
-        people.close_others(session, paul, here)
+        assert [each.browser for each in people.sessions(session, nora, now)] == ["A"]
+    with registry.session() as session:
+        users.open_session(session, nora, now, HOUR)
+        people.close_others(session, nora, here)
         session.flush()
-        assert [people.handle_of(each) for each in people.sessions(session, paul, now)] == [
+        assert [people.handle_of(each) for each in people.sessions(session, nora, now)] == [
             users.handle(here)
         ]
 
 
-def test_nobody_ends_the_session_of_somebody_else(either_registry, marie, paul, now):
-    with either_registry.session() as session:
-        token = users.open_session(session, marie, now, HOUR)
+def test_nobody_ends_the_session_of_somebody_else(registry, nora, now):
+    with registry.session() as session:
+        paul = users.add(session, "paul@ville.example", "Paul", "reader", None, now)
+        token = users.open_session(session, nora, now, HOUR)
         session.flush()
         assert not people.close(session, paul, users.handle(token))
-        assert users.session_user(session, token, now).id == marie.id
+        assert users.session_user(session, token, now).id == nora.id
 
 
-def test_when_somebody_was_last_here_is_known_to_ten_minutes(either_registry, paul, now):
-    with either_registry.session() as session:
-        token = users.open_session(session, paul, now, 3 * HOUR)
+def test_when_somebody_was_last_here_is_known_to_ten_minutes(registry, nora, now):
+    with registry.session() as session:
+        token = users.open_session(session, nora, now, 3 * HOUR)
     for minutes, seen in ((9, 0), (10, 10), (15, 10), (75, 75)):
-        with either_registry.session() as session:
+        with registry.session() as session:
             users.session_user(session, token, now + timedelta(minutes=minutes))
-        with either_registry.session() as session:
-            assert people.last_seen(session, now) == {paul.id: now + timedelta(minutes=seen)}
+        with registry.session() as session:
+            assert people.last_seen(session, now) == {nora.id: now + timedelta(minutes=seen)}
 
 
 @pytest.mark.parametrize(
