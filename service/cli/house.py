@@ -192,6 +192,21 @@ def user_password(
     typer.echo(f"{email} has a new password." if password_stdin else f"Password, shown once: {password}")
 
 
+@user_app.command("link")
+def user_link(email: str) -> None:
+    """Print a link that lets somebody choose a password: good for an hour, once.
+
+    Example: temoin user link camille@ville.example
+    """
+    from service.registry import password_links, users  # noqa: PLC0415 - see serve
+
+    settings = settings_or_end()
+    base = settings.public_url or f"http://{settings.host}:{settings.port}"
+    with _people() as session:
+        token = password_links.make(session, users.known(session, email), datetime.now(UTC))
+    typer.echo(f"{base}/new-password/{token}")
+
+
 @user_app.command("disable")
 def user_disable(email: str) -> None:
     """Sign somebody out everywhere and let them in no more; what they decided stays.

@@ -10,13 +10,14 @@ import subprocess
 import sys
 import urllib.request
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from service import cli
 from service.cli.house import listen_or_end
-from service.registry import Registry, users
+from service.registry import Registry, password_links, users
 from service.settings import Settings
 
 TEMOIN = Path(sys.executable).with_name("temoin")
@@ -53,7 +54,7 @@ def test_every_command_has_a_help_with_an_example(temoin):
     for command in ("serve", "migrate", "declare"):
         assert command in listed
         assert f"Example: temoin {command}" in " ".join(temoin(command, "--help")[1].split())
-    for command in ("add", "list", "password", "disable"):
+    for command in ("add", "list", "password", "link", "disable"):
         assert f"Example: temoin user {command}" in " ".join(temoin("user", command, "--help")[1].split())
 
 
@@ -114,6 +115,18 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(migrated, tmp_path):
 def people(tmp_path):
     registry = Registry(Settings(data_dir=tmp_path / "data").registry_url)
     return closing(registry)
+
+
+def test_a_link_to_choose_a_password_is_at_the_public_address(migrated, tmp_path, monkeypatch):
+    monkeypatch.setenv("TEMOIN_PUBLIC_URL", "https://temoin.ville.example")
+    migrated("user", "add", "camille@ville.example")
+    code, out, _ = migrated("user", "link", "Camille@ville.example")
+    assert code == 0
+    assert out.startswith("https://temoin.ville.example/new-password/")
+    with people(tmp_path) as registry, registry.session() as session:
+        token = out.strip().rpartition("/")[2]
+        assert password_links.owner(session, token, datetime.now(UTC)).email == "camille@ville.example"
+    assert migrated("user", "link", "nobody@ville.example")[0] == 1
 
 
 def test_a_person_gets_a_password_that_is_shown_once_and_works(migrated, tmp_path):
