@@ -518,6 +518,93 @@ class GatewaysPage:
 
 
 @dataclass(frozen=True)
+class DeviceLine:
+    """A device in a list; `room` (slug, name) is where it is now, `since` when."""
+
+    key: str
+    label: str | None
+    room: tuple[str, str] | None
+    since: datetime | None
+    last_seen: datetime | None
+    silent: bool = False
+
+
+@dataclass(frozen=True)
+class DevicesPage:
+    """Devices, those without a room first; `page` of `pages`, of `total` that fit `q`."""
+
+    devices: tuple[DeviceLine, ...]
+    total: int
+    q: str = ""
+    page: int = 1
+    pages: int = 1
+    template = "devices.html"
+
+    @property
+    def groups(self) -> tuple[tuple[str, tuple[DeviceLine, ...]], ...]:
+        """`free` and `placed`, those that have any."""
+        free = tuple(line for line in self.devices if line.room is None)
+        placed = tuple(line for line in self.devices if line.room is not None)
+        return tuple((name, lines) for name, lines in (("free", free), ("placed", placed)) if lines)
+
+
+@dataclass(frozen=True)
+class StayLine:
+    """A device was in a room (slug, name); `trial` (slug, title) is the running experiment the room is in."""
+
+    id: int
+    room: tuple[str, str]
+    start: datetime
+    end: datetime | None
+    trial: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class DeviceForm:
+    """What was typed in one of a device's forms; `stay` is the row that is corrected."""
+
+    room: str = ""
+    when: str = "now"
+    at: str = ""
+    stay: str = ""
+    start: str = ""
+    end: str = ""
+    label: str = ""
+    model: str = ""
+    position: str = ""
+    heartbeat: str = ""
+    continues: str = ""
+
+
+@dataclass(frozen=True)
+class DevicePage:
+    """One device. `sites` are (name, ((slug, name) of each room)); `trials` the rooms of running experiments.
+
+    `mistakes` by field; `other` (room, local start) is the stay in the way; `seen` is what the forms send
+    back, so that a change made meanwhile is not lost.
+    """
+
+    device: DeviceLine
+    stays: tuple[StayLine, ...]
+    sites: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+    form: DeviceForm
+    model: str | None = None
+    position: str | None = None
+    heartbeat: int | None = None
+    continues: str | None = None
+    first_seen: datetime | None = None
+    trials: frozenset[str] = frozenset()
+    here: str | None = None
+    mistakes: Mapping[str, str] = field(default_factory=dict)
+    other: tuple[str, str] | None = None
+    seen: str = ""
+    meanwhile: bool = False
+    done: str = ""
+    may_change: bool = True
+    template = "device.html"
+
+
+@dataclass(frozen=True)
 class Fault:
     """One thing that is wrong with one device, and what it harms.
 
@@ -830,6 +917,8 @@ Page = (
     | QuarantinePage
     | GatewaysPage
     | DeviceHealthPage
+    | DevicePage
+    | DevicesPage
     | SignInPage
     | ResumePage
     | ForgottenPage

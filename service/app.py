@@ -36,6 +36,7 @@ from service.web import (
     sign_in,
     sign_in_oidc,
 )
+from service.web import devices as device_pages
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -57,6 +58,7 @@ PRIVATE = (
     experiments.router,
     rooms.router,
     device_health.router,
+    device_pages.router,
     gateways.router,
     quarantine.router,
     people.router,

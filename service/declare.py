@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -20,6 +20,7 @@ from experiments.design import Protocol
 from experiments.outcomes import OUTCOMES
 from experiments.reason import DesignError
 from service.declaration import Declaration, DeclarationRejected
+from service.placing import days_measured
 from service.registry import devices as device_rows
 from service.registry import experiments as experiment_rows
 from service.registry.tables import (
@@ -132,22 +133,10 @@ class _Part:
             self.declaration.mistake(place, f"there is no room « {slug} »")
         return room
 
-    def stale_between(self, start: datetime, end: datetime) -> None:
-        """Have the local days that touch [start, end] computed again."""
-        day, last = start.astimezone(self.zone).date(), end.astimezone(self.zone).date()
-        while day <= last:
-            self.done.stale.add(day)
-            day += timedelta(days=1)
-
     def stale_while_measured(self, placements: Iterable[tuple[Device, datetime, datetime | None]]) -> None:
         """The days on which these devices may have measured at these places."""
         for device, start, end in placements:
-            if device.first_seen is None or device.last_seen is None:
-                continue
-            first = max(start, device.first_seen)
-            last = device.last_seen if end is None else min(end, device.last_seen)
-            if first <= last:
-                self.stale_between(first, last)
+            self.done.stale |= days_measured(device, start, end, self.zone)
 
 
 # ---------------------------------------------------------------------------------------------- sites, rooms

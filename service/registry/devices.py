@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import case, or_, select
-from sqlalchemy.orm import joinedload
+from sqlalchemy import and_, case, func, or_, select
+from sqlalchemy.orm import contains_eager, joinedload, selectinload
 
-from service.registry.tables import Device, Placement, StaleDay
+from service.registry.tables import Device, Placement, Room, StaleDay
 from service.registry.upsert import insert
 
 if TYPE_CHECKING:
@@ -56,6 +56,45 @@ def mark_stale(session: Session, days: Collection[date], now: datetime) -> None:
 def everything(session: Session) -> Sequence[Device]:
     """Every device, by key."""
     return session.scalars(select(Device).order_by(Device.key)).all()
+
+
+def find(session: Session, key: str) -> Device | None:
+    """The device of this key, with its placements and their rooms."""
+    query = select(Device).where(Device.key == key)
+    return session.scalar(query.options(selectinload(Device.placements).joinedload(Placement.room)))
+
+
+def search(
+    session: Session, wanted: str, now: datetime, limit: int, offset: int = 0
+) -> tuple[list[tuple[Device, Placement | None]], int]:
+    """Devices with where they are now, and how many there are in all.
+
+    Those that are in no room come first, the last heard first; then the others by room. `wanted` is a part of
+    the key, the label or the room's name, whatever its case.
+    """
+    here = and_(
+        Placement.device_key == Device.key,
+        Placement.start <= now,
+        or_(Placement.end.is_(None), Placement.end > now),
+    )
+    query = select(Device, Placement).outerjoin(Placement, here).outerjoin(Room, Placement.room_id == Room.id)
+    for word in wanted.lower().split():
+        like = f"%{word.replace('!', '!!').replace('%', '!%').replace('_', '!_')}%"
+        texts = (Device.key, func.coalesce(Device.label, ""), func.coalesce(Room.name, ""))
+        query = query.where(or_(*(func.lower(text).like(like, escape="!") for text in texts)))
+    total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
+    order = (
+        Room.name.is_not(None),
+        Room.name,
+        Device.last_seen.is_(None),
+        Device.last_seen.desc(),
+        Device.key,
+    )
+    query = query.order_by(*order).limit(limit).offset(offset)
+    return [
+        (device, placement)
+        for device, placement in session.execute(query.options(contains_eager(Placement.room)))
+    ], total
 
 
 def heard_since(session: Session, since: datetime) -> bool:

@@ -111,6 +111,9 @@ class Device(Base):
     key: Mapped[str] = mapped_column(String(200), primary_key=True)
     gateway: Mapped[str] = mapped_column(String(100), index=True)
     label: Mapped[str | None] = mapped_column(String(120))
+    model: Mapped[str | None] = mapped_column(String(120))
+    position: Mapped[str | None] = mapped_column(String(200))  # where in the room, in words
+    continues_key: Mapped[str | None] = mapped_column(String(200))  # the device this one took the place of
     heartbeat_minutes: Mapped[int | None]  # declared for event-driven devices
     first_seen: Mapped[datetime | None]  # null: declared, never heard
     last_seen: Mapped[datetime | None]

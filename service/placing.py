@@ -1,0 +1,195 @@
+"""Which room a device is in, since when: said, corrected, taken back; what follows from it.
+
+The days whose readings come to speak for another room are computed again, and a running experiment whose
+rooms they are gets a deviation: its frozen looks stay as they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import TYPE_CHECKING, Literal
+
+from service.registry import devices, experiments
+from service.registry.tables import Deviation, Device, Placement, Room
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+    from zoneinfo import ZoneInfo
+
+    from sqlalchemy.orm import Session
+
+Refusal = Literal["ahead", "order", "overlap", "before"]
+
+
+class PlacingRefused(Exception):  # noqa: N818 - it says what happened
+    """A stay that cannot be: `code` says why, `other` is the stay in its way."""
+
+    def __init__(self, code: Refusal, other: Stay | None = None) -> None:
+        super().__init__(code)
+        self.code, self.other = code, other
+
+
+@dataclass(frozen=True)
+class Stay:
+    """A device in a room over [start, end), aware; `row` is the placement that says so, None if it is new."""
+
+    room: Room
+    start: datetime
+    end: datetime | None
+    row: Placement | None = None
+
+
+def stays(device: Device) -> list[Stay]:
+    """Where a device was, in order."""
+    rows = sorted(device.placements, key=lambda row: row.start)
+    return [Stay(row.room, row.start, row.end, row) for row in rows]
+
+
+def seen(device: Device) -> str:
+    """What somebody sees who opens the form: another value when it is sent says that it changed meanwhile."""
+    facts = (device.label, device.model, device.position, device.heartbeat_minutes, device.continues_key)
+    told = [str(fact) for fact in facts]
+    told += [f"{stay.room.slug} {stay.start.isoformat()} {stay.end}" for stay in stays(device)]
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
+
+
+def moved(device: Device, room: Room | None, since: datetime, now: datetime) -> list[Stay]:
+    """The stays once the device is in `room` (None: in none) from `since` until further notice.
+
+    What was said of later times no longer holds. Raises PlacingRefused.
+    """
+    if since > now:
+        raise PlacingRefused("ahead")
+    kept = [
+        Stay(stay.room, stay.start, since if _goes_on(stay, since) else stay.end, stay.row)
+        for stay in stays(device)
+        if stay.start < since
+    ]
+    if room is None:
+        return kept
+    last = kept[-1] if kept else None
+    if last is not None and last.room is room and last.end == since:
+        return [*kept[:-1], Stay(room, last.start, None, last.row)]
+    same = next((stay for stay in stays(device) if stay.start >= since and stay.room is room), None)
+    return [*kept, Stay(room, since, None, same.row if same else None)]
+
+
+def corrected(
+    device: Device, row: Placement, start: datetime, end: datetime | None, now: datetime
+) -> list[Stay]:
+    """The stays once this one began and ended when it really did; a neighbour it touched gives way with it.
+
+    Raises PlacingRefused.
+    """
+    if start > now or (end is not None and end > now):
+        raise PlacingRefused("ahead")
+    if end is not None and end <= start:
+        raise PlacingRefused("order")
+    wanted = [_beside(stay, row, start, end) for stay in stays(device)]
+    for one, next_ in pairwise(wanted):
+        if one.end is None or one.end > next_.start:
+            raise PlacingRefused("overlap", next_ if one.row is row else one)
+    for stay in wanted:
+        if stay.end is not None and stay.end <= stay.start:
+            raise PlacingRefused("before", stay)
+    return wanted
+
+
+def _beside(stay: Stay, row: Placement, start: datetime, end: datetime | None) -> Stay:
+    """What becomes of a stay when that of `row` is [start, end): a neighbour that it touched gives way."""
+    if stay.row is row:
+        return replace(stay, start=start, end=end)
+    if stay.end == row.start:
+        return replace(stay, end=start)
+    if end is not None and stay.start == row.end:
+        return replace(stay, start=end)
+    return stay
+
+
+def keep(
+    session: Session, device: Device, wanted: Sequence[Stay], who: str, now: datetime, zone: ZoneInfo
+) -> list[str]:
+    """Make these all the device's stays; the titles of the running experiments in which that is noted."""
+    before = stays(device)
+    days, rooms = _differing(device, before, wanted, zone)
+    rows = {id(stay.row) for stay in wanted if stay.row is not None}
+    for stay in before:
+        if id(stay.row) not in rows:
+            device.placements.remove(stay.row)  # type: ignore[arg-type]  # these come from rows
+            session.delete(stay.row)
+    session.flush()
+    for stay in wanted:
+        row = stay.row or Placement(device=device)
+        row.room, row.start, row.end = stay.room, stay.start, stay.end
+        session.add(row)
+    today = now.astimezone(zone).date()
+    devices.mark_stale(session, {day for day in days if day <= today}, now)
+    session.flush()
+    return _noted(session, device, days, rooms, who, now, today) if days else []
+
+
+def days_measured(device: Device, start: datetime, end: datetime | None, zone: ZoneInfo) -> set[date]:
+    """The local days on which the device may have measured within [start, end]."""
+    if device.first_seen is None or device.last_seen is None:
+        return set()
+    first = max(start, device.first_seen)
+    last = device.last_seen if end is None else min(end, device.last_seen)
+    if first > last:
+        return set()
+    day, until = first.astimezone(zone).date(), last.astimezone(zone).date()
+    return {day + timedelta(days=n) for n in range((until - day).days + 1)}
+
+
+def _goes_on(stay: Stay, at: datetime) -> bool:
+    return stay.end is None or stay.end > at
+
+
+def _differing(
+    device: Device, before: Sequence[Stay], after: Sequence[Stay], zone: ZoneInfo
+) -> tuple[set[date], set[int]]:
+    """The measured local days on which the device comes to be somewhere else, and the rooms concerned."""
+    edges = sorted({edge for stay in (*before, *after) for edge in (stay.start, stay.end) if edge})
+    days: set[date] = set()
+    rooms: set[int] = set()
+    for start, end in [*pairwise(edges), *([(edges[-1], None)] if edges else [])]:
+        was, is_ = _room_at(before, start), _room_at(after, start)
+        if was is not is_:
+            days |= days_measured(device, start, end, zone)
+            rooms |= {room.id for room in (was, is_) if room is not None}
+    return days, rooms
+
+
+def _room_at(stays_: Sequence[Stay], at: datetime) -> Room | None:
+    return next((stay.room for stay in stays_ if stay.start <= at and _goes_on(stay, at)), None)
+
+
+def _noted(
+    session: Session, device: Device, days: set[date], rooms: set[int], who: str, now: datetime, today: date
+) -> list[str]:
+    titles = []
+    for experiment in experiments.everything(session):
+        if experiments.status(experiment, today) != "running" or experiment.starts is None:
+            continue
+        names = sorted({arm.room.name for arm in experiment.arms if arm.room_id in rooms})
+        if not names or max(days) < experiment.starts:
+            continue
+        first, last = min(days), max(days)
+        span = f"le {first:%d/%m/%Y}" if first == last else f"du {first:%d/%m/%Y} au {last:%d/%m/%Y}"
+        what = f"Capteur {device.label or device.key} : sa salle a changé ({', '.join(names)}), {span}."
+        session.add(Deviation(experiment=experiment, day=today, what=what, entered_by=who, entered_at=now))
+        titles.append(experiment.title)
+    return titles
+
+
+def trials_of(session: Session, today: date) -> dict[int, tuple[str, str]]:
+    """Room → slug and title of the running experiment it is in."""
+    return {
+        arm.room_id: (each.slug, each.title)
+        for each in experiments.everything(session)
+        if experiments.status(each, today) == "running"
+        for arm in each.arms
+    }

@@ -1,0 +1,307 @@
+"""Devices: who was heard, which room each is in, and saying so."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from math import ceil
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import quote
+
+from fastapi import APIRouter, Depends, Form, Query, Request, Response
+from fastapi.responses import RedirectResponse
+
+from dashboards.pages import DeviceForm, DeviceLine, DevicePage, DevicesPage, StayLine
+from service import placing
+from service.auth import Person, csrf_checked, needs, signed_in
+from service.placing import PlacingRefused
+from service.registry import devices, rooms
+from service.web.reply import error, now, reply
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from zoneinfo import ZoneInfo
+
+    from sqlalchemy.orm import Session
+
+    from service.placing import Stay
+    from service.registry.tables import Device, Placement, Room
+
+router = APIRouter(include_in_schema=False)
+Facilities = Annotated[Person, Depends(needs("facilities"))]
+Typed = Annotated[str, Form()]
+CHECKED = [Depends(csrf_checked)]
+SHOWN = 100
+LONGEST_TEXT = {"label": 120, "model": 120, "position": 200}
+HEARTBEAT = range(1, 24 * 60 + 1)
+
+
+@router.get("/devices")
+def devices_page(
+    request: Request,
+    person: Annotated[Person, Depends(signed_in)],
+    q: str = "",
+    page: Annotated[int, Query(ge=1, le=10_000)] = 1,
+) -> Response:
+    """Those without a room first, the last heard first; then by room. `q` is looked for in names."""
+    at = now(request)
+    wanted = " ".join(q.split())[:100]
+    with request.app.state.registry.session() as session:
+        found, total = devices.search(session, wanted, at, SHOWN, (page - 1) * SHOWN)
+        lines = tuple(_line(device, placement, at) for device, placement in found)
+    pages = max(1, ceil(total / SHOWN))
+    return reply(request, DevicesPage(lines, total, wanted, page, pages), person=person)
+
+
+@router.get("/device")
+def device_page(
+    request: Request, person: Annotated[Person, Depends(signed_in)], key: str = "", done: str = ""
+) -> Response:
+    """One device: what it is, where it was, and forms to say both."""
+    return _one(request, person, key, done=done)
+
+
+@router.post("/device/room", dependencies=CHECKED)
+def move_device(
+    request: Request,
+    person: Facilities,
+    key: Typed = "",
+    room: Typed = "",
+    when: Typed = "",
+    at: Typed = "",
+    seen: Typed = "",
+) -> Response:
+    """Say that a device is in a room (in none, with `room` empty) since some moment, until further notice."""
+    form = DeviceForm(room=room, when=when, at=at)
+    with request.app.state.registry.session() as session:
+        device = devices.find(session, key)
+        if device is None:
+            return error(request, 404, "not_found")
+        moment, zone = now(request), request.app.state.settings.zone
+        target = rooms.room(session, room) if room else None
+        since, mistakes = _since(device, when, at, moment, zone)
+        if room and target is None:
+            mistakes = {"room": "unknown", **mistakes}
+        if placing.seen(device) != seen:
+            return _one(request, person, key, form, 409, meanwhile=True)
+        if since is None or mistakes:
+            return _one(request, person, key, form, 422, mistakes=mistakes)
+        try:
+            wanted = placing.moved(device, target, since.astimezone(UTC), moment)
+        except PlacingRefused as refused:
+            return _one(request, person, key, form, 422, mistakes={"at": refused.code})
+        noted = placing.keep(session, device, wanted, person.name, moment, zone)
+    return _done(key, "noted" if noted else "moved")
+
+
+@router.post("/device/stay", dependencies=CHECKED)
+def correct_stay(
+    request: Request,
+    person: Facilities,
+    key: Typed = "",
+    stay: Typed = "",
+    start: Typed = "",
+    end: Typed = "",
+    seen: Typed = "",
+) -> Response:
+    """Correct when a device came into a room, or left it."""
+    form = DeviceForm(stay=stay, start=start, end=end)
+    with request.app.state.registry.session() as session:
+        device = devices.find(session, key)
+        row = None if device is None else _row(device, stay)
+        if device is None or row is None:
+            return error(request, 404, "not_found")
+        moment, zone = now(request), request.app.state.settings.zone
+        mistakes, told = {}, {}
+        for name, text in (("start", start), ("end", end)):
+            told[name], wrong = _instant(text, zone)
+            if wrong and (name == "start" or text.strip()):
+                mistakes[name] = wrong
+        if placing.seen(device) != seen:
+            return _one(request, person, key, form, 409, meanwhile=True)
+        begins, ends = told["start"], told["end"]
+        if mistakes or begins is None:
+            return _one(request, person, key, form, 422, mistakes=mistakes)
+        try:
+            wanted = placing.corrected(device, row, begins, ends, moment)
+        except PlacingRefused as refused:
+            return _one(
+                request, person, key, form, 422, mistakes={"start": refused.code}, other=_other(refused, zone)
+            )
+        noted = placing.keep(session, device, wanted, person.name, moment, zone)
+    return _done(key, "noted" if noted else "moved")
+
+
+@router.post("/device", dependencies=CHECKED)
+def describe_device(  # noqa: PLR0913, PLR0917 - the fields of its form
+    request: Request,
+    person: Facilities,
+    key: Typed = "",
+    label: Typed = "",
+    model: Typed = "",
+    position: Typed = "",
+    heartbeat: Typed = "",
+    continues: Typed = "",
+    seen: Typed = "",
+) -> Response:
+    """Say what a device is called, its make, where it hangs, how often it speaks, whom it goes on for."""
+    texts = {
+        "label": " ".join(label.split()),
+        "model": " ".join(model.split()),
+        "position": " ".join(position.split()),
+    }
+    form = DeviceForm(**texts, heartbeat=heartbeat.strip(), continues=continues.strip())
+    with request.app.state.registry.session() as session:
+        device = devices.find(session, key)
+        if device is None:
+            return error(request, 404, "not_found")
+        mistakes = {name: "long" for name, text in texts.items() if len(text) > LONGEST_TEXT[name]}
+        mistakes |= {name: "bad" for name, text in texts.items() if not text.isprintable()}
+        minutes = int(form.heartbeat) if form.heartbeat.isdecimal() and len(form.heartbeat) < 6 else None  # noqa: PLR2004
+        if form.heartbeat and minutes not in HEARTBEAT:
+            mistakes["heartbeat"] = "bad"
+        if form.continues and (form.continues == key or devices.find(session, form.continues) is None):
+            mistakes["continues"] = "unknown"
+        if placing.seen(device) != seen:
+            return _one(request, person, key, form, 409, meanwhile=True)
+        if mistakes:
+            return _one(request, person, key, form, 422, mistakes=mistakes)
+        if minutes != device.heartbeat_minutes:
+            days = {
+                day
+                for stay in placing.stays(device)
+                for day in placing.days_measured(
+                    device, stay.start, stay.end, request.app.state.settings.zone
+                )
+            }
+            devices.mark_stale(session, days, datetime.now(UTC))
+        device.label, device.model, device.position = (texts[name] or None for name in LONGEST_TEXT)
+        device.heartbeat_minutes, device.continues_key = minutes, form.continues or None
+    return _done(key, "described")
+
+
+def _done(key: str, what: str) -> Response:
+    return RedirectResponse(f"/device?key={quote(key, safe='')}&done={what}", 303)
+
+
+def _one(  # noqa: PLR0913 - what may be said of one device
+    request: Request,
+    person: Person,
+    key: str,
+    form: DeviceForm | None = None,
+    status: int = 200,
+    *,
+    mistakes: Mapping[str, str] | None = None,
+    meanwhile: bool = False,
+    other: tuple[str, str] | None = None,
+    done: str = "",
+) -> Response:
+    at = now(request)
+    with request.app.state.registry.session() as session:
+        device = devices.find(session, key)
+        if device is None:
+            return error(request, 404, "not_found")
+        trials = placing.trials_of(session, at.date())
+        told = placing.stays(device)
+        here = told[-1].room if told and told[-1].end is None else None
+        page = DevicePage(
+            device=_line(device, told[-1].row if told else None, at),
+            model=device.model,
+            position=device.position,
+            heartbeat=device.heartbeat_minutes,
+            continues=device.continues_key,
+            first_seen=device.first_seen.astimezone(at.tzinfo) if device.first_seen else None,
+            stays=tuple(_stay(each, trials, at) for each in reversed(told)),
+            sites=_sites(session),
+            trials=frozenset(room for room in _slugs(session, trials)),
+            here=here.slug if here else None,
+            form=form or _form(device, here),
+            mistakes=mistakes or {},
+            other=other,
+            seen=placing.seen(device),
+            meanwhile=meanwhile,
+            done=done if done in ("moved", "noted", "described") else "",
+            may_change=person.may("facilities"),
+        )
+    return reply(request, page, status, person=person)
+
+
+def _form(device: Device, here: Room | None) -> DeviceForm:
+    return DeviceForm(
+        room=here.slug if here else "",
+        label=device.label or "",
+        model=device.model or "",
+        position=device.position or "",
+        heartbeat=str(device.heartbeat_minutes or ""),
+        continues=device.continues_key or "",
+    )
+
+
+def _line(device: Device, placement: Placement | None, at: datetime) -> DeviceLine:
+    here = placement if placement is not None and placement.end is None else None
+    return DeviceLine(
+        key=device.key,
+        label=device.label,
+        room=None if here is None else (here.room.slug, here.room.name),
+        since=None if here is None else here.start.astimezone(at.tzinfo),
+        last_seen=device.last_seen.astimezone(at.tzinfo) if device.last_seen else None,
+        silent=devices.is_silent(device, at),
+    )
+
+
+def _stay(stay: Stay, trials: Mapping[int, tuple[str, str]], at: datetime) -> StayLine:
+    return StayLine(
+        id=stay.row.id if stay.row else 0,
+        room=(stay.room.slug, stay.room.name),
+        start=stay.start.astimezone(at.tzinfo),
+        end=stay.end.astimezone(at.tzinfo) if stay.end else None,
+        trial=trials.get(stay.room.id),
+    )
+
+
+def _sites(session: Session) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
+    return tuple(
+        (site.name, tuple((room.slug, room.name) for room in site.rooms)) for site in rooms.sites(session)
+    )
+
+
+def _slugs(session: Session, trials: Mapping[int, object]) -> list[str]:
+    return [room.slug for site in rooms.sites(session) for room in site.rooms if room.id in trials]
+
+
+def _row(device: Device, stay: str) -> Placement | None:
+    return next((row for row in device.placements if str(row.id) == stay), None)
+
+
+def _other(refused: PlacingRefused, zone: ZoneInfo) -> tuple[str, str] | None:
+    stay = refused.other
+    return None if stay is None else (stay.room.name, f"{stay.start.astimezone(zone):%Y-%m-%d %H:%M}")
+
+
+def _since(
+    device: Device, when: str, at: str, moment: datetime, zone: ZoneInfo
+) -> tuple[datetime | None, dict[str, str]]:
+    """The instant that was chosen, or the mistake by field."""
+    if when == "now":
+        return moment, {}
+    if when == "today":
+        return moment.replace(hour=0, minute=0, second=0, microsecond=0), {}
+    if when == "first":
+        return (device.first_seen, {}) if device.first_seen else (None, {"when": "never"})
+    if when != "at":
+        return None, {"when": "missing"}
+    found, wrong = _instant(at, zone)
+    return (None, {"at": wrong}) if wrong else (found, {})
+
+
+def _instant(text: str, zone: ZoneInfo) -> tuple[datetime | None, str]:
+    """A local date and time as a browser's field sends them, as UTC; else what is wrong with it."""
+    try:
+        local = datetime.fromisoformat(text.strip())
+    except ValueError:
+        return None, "missing" if not text.strip() else "bad"
+    if local.tzinfo is not None or not 2000 <= local.year < 2100:  # noqa: PLR2004 - sensors are of this century
+        return None, "bad"
+    instant = local.replace(tzinfo=zone).astimezone(UTC)
+    if instant.astimezone(zone).replace(tzinfo=None) != local:
+        return None, "gap"  # an hour that the clocks skip in spring
+    return instant, ""
