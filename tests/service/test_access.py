@@ -44,7 +44,9 @@ ACCESS = {
         GET /api/v1/gateways
         GET /api/v1/openapi.json
         GET /api/v1/rooms
+        GET /device
         GET /device-health
+        GET /devices
         GET /experiments
         GET /experiments/{slug}
         GET /gateways
@@ -56,6 +58,9 @@ ACCESS = {
         POST /sign-out
     """,
     "facilities": """
+        POST /device
+        POST /device/room
+        POST /device/stay
     """,
     "analyst": """
         GET /audit
