@@ -14,6 +14,7 @@ from sqlalchemy import event
 from service.browser import browser_named
 from service.registry import audit, password_links, people, users
 from service.registry.people import ChangedMeanwhile, Facts, LastAdministrator
+from service.registry.tables import Base
 
 HOUR = timedelta(hours=1)
 
@@ -122,6 +123,18 @@ def test_somebody_deleted_is_gone_but_what_they_did_is_not(either_registry, paul
         assert people.remove(session, paul.id) is None
         gone = audit.head(session)
         assert (gone.action, gone.called) == ("deleted", "Paul")
+
+
+def test_nothing_keeps_somebody_from_being_deleted():
+    """A table that points at people says by `ondelete` what becomes of its rows, or keeps a name instead."""
+    deleted_with_them = {"sessions"}
+    holding = {
+        table.name
+        for table in Base.metadata.tables.values()
+        for key in table.foreign_keys
+        if key.column.table.name == "users" and key.ondelete is None
+    }
+    assert holding == deleted_with_them
 
 
 def test_one_session_ends_and_the_others_do_not(registry, nora, now):
