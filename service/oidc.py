@@ -156,7 +156,7 @@ class Provider:
         if not access_token or not self._published.get("userinfo_endpoint"):
             return {}
         bearer = {"Authorization": f"Bearer {access_token}"}
-        told = self._ask("GET", self._address("userinfo_endpoint"), headers=bearer)
+        told = self._ask("GET", self._address("userinfo_endpoint"), signed=True, headers=bearer)
         if told.get("sub") != claims["sub"]:
             raise TokenRefused("its userinfo speaks of somebody else")
         return told
@@ -241,8 +241,11 @@ class Provider:
             keys = [key for key in self._keys.get("keys", []) if _signs(key)]
             return KeySet.import_key_set(cast("Any", {"keys": keys}))
 
-    def _ask(self, method: str, address: str, **sent: Any) -> dict[str, Any]:  # noqa: ANN401 - of httpx
-        """The JSON object that answers. Raises ProviderAway, TokenRefused for an OAuth error."""
+    def _ask(self, method: str, address: str, *, signed: bool = False, **sent: Any) -> dict[str, Any]:  # noqa: ANN401 - of httpx
+        """The JSON object that answers; `signed` ones may come as a token, as ProConnect's do.
+
+        Raises ProviderAway, TokenRefused for an OAuth error.
+        """
         import httpx2  # noqa: PLC0415 - see begin
 
         sent["headers"] = {"Accept": "application/json", "Accept-Encoding": "identity"} | sent.get(
@@ -261,6 +264,8 @@ class Provider:
                     body += part
                     if len(body) > LARGEST or time.monotonic() > late:
                         raise ProviderAway(f"{_named(address)} does not end its answer")
+            if signed and answer.headers.get("content-type", "").startswith("application/jwt"):
+                return dict(self._verified(body.decode("ascii")).claims)
             told = json.loads(body)
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
             raise ProviderAway(f"{_named(address)} does not answer ({type(error).__name__})") from error

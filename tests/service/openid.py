@@ -128,7 +128,7 @@ def _handler(provider):
 
         def _say(self, status, body):
             self.send_response(status)
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", "application/jwt" if body[:2] == b"ey" else "application/json")
             self.send_header("Content-Length", str(len(body)))
             if status == 302:
                 self.send_header("Location", body.decode())

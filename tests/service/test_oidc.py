@@ -169,6 +169,15 @@ def test_more_comes_from_userinfo_where_the_token_is_short(stranger, provider, r
     assert account(registry).name == "Camille Robert"  # what was signed goes before
 
 
+def test_userinfo_may_come_signed_as_proconnect_has_it(stranger, provider, registry):
+    told = {"sub": "4711", "email": "camille@ville.example", "name": "Camille Robert"}
+    provider.answers["/userinfo"] = (200, openid.signed_by(openid.STRANGERS)(told).encode())
+    assert refused(sign_in(stranger, provider, email=None), "refused")
+    provider.answers["/userinfo"] = (200, openid.signed_by(openid.TRUSTED)(told).encode())
+    assert sign_in(stranger, provider, email=None).status_code == 303
+    assert account(registry) is not None
+
+
 def test_a_client_without_secret_says_who_it_is(settings):
     asking = Provider(settings.model_copy(update={"oidc_client_secret": None}))
     _, attempt = asking.begin("/")
