@@ -172,7 +172,7 @@ def address_of(request: Request) -> str:
 
 
 def _wait(request: Request, account: str) -> int:
-    """Seconds until this one may try; who is stopped as one counts no further as the others."""
+    """Seconds until this one may try; whoever is stopped by their address counts for no account."""
     throttle = request.app.state.throttles
     return int(
         throttle["address"].attempt(address_of(request))

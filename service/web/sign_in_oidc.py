@@ -17,7 +17,7 @@ from service.auth import cookie, current_person, delete_cookie, safe_path, set_c
 from service.oidc import BACK, Attempt, ClockRefused, OidcError, Provider, ProviderAway, TokenRefused
 from service.registry import identities
 from service.registry.identities import IdentityRefused
-from service.web.sign_in import sign_in_form, welcome
+from service.web.sign_in import address_of, sign_in_form, welcome
 
 if TYPE_CHECKING:
     from service.registry.identities import Told
@@ -72,14 +72,20 @@ def _came_back(
         return _failed(request, attempt.path, "denied", f"the provider says {error[:60]!r}", 403)
     if iss and iss != provider.issuer:  # RFC 9207: the answer of another provider
         return _failed(request, attempt.path, "refused", f"the answer is from {iss[:200]!r}", 400)
+    address, throttle = address_of(request), request.app.state.throttles["address"]
+    wait = throttle.attempt(address)  # the provider is not to be asked a thousand times either
+    if wait:
+        return sign_in_form(request, attempt.path, error="too_many", status=429, wait=wait)
     try:
         told = provider.finish(attempt, code[:LONGEST_CODE], datetime.now(UTC))
-        return welcome(request, _person(request, told), attempt.path)
+        response = welcome(request, _person(request, told), attempt.path)
     except OidcError as fault:
         key, status = FAULTS[type(fault)]
         return _failed(request, attempt.path, key, str(fault), status)
     except IdentityRefused as refused:
         return _failed(request, attempt.path, refused.why, f"subject {told.subject!r}", 403)
+    throttle.forgive(address)
+    return response
 
 
 def _person(request: Request, told: Told) -> User:

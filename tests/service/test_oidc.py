@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from structlog.testing import capture_logs
 
 sys.path.insert(0, str(Path(__file__).parent))  # test folders are not packages; `openid` is a sibling
@@ -16,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # test folders are not packages;
 import openid
 
 from service.oidc import LARGEST, LEEWAY, RENEWED, Provider, ProviderAway
-from service.registry import users
+from service.registry import identities, users
 from service.registry.tables import Change, Identity, User
 from service.settings import Settings
 
@@ -267,6 +268,35 @@ def test_a_name_of_any_kind_is_only_a_name(stranger, provider):
         assert "<script>x" not in page.text
 
 
+def test_both_kinds_of_registry_know_a_person_again_and_forget_them_with_their_account(either_registry, now):
+    told = identities.Told(
+        "https://id.example", "4711", "camille@ville.example", "Camille", email_verified=None
+    )
+    for _ in range(2):
+        with either_registry.session() as session:
+            user = identities.person(session, told, now)
+    with either_registry.session() as session:
+        assert [each.id for each in users.everyone(session)] == [user.id]
+        assert identities.known(session, user)
+        session.delete(session.get(User, user.id))
+    with either_registry.session() as session:
+        assert session.scalar(select(Identity)) is None
+
+
+def test_two_tabs_of_somebody_new_make_one_person(stranger, provider, registry, monkeypatch):
+    first, second, person = begin(stranger), begin(stranger), identities.person
+
+    def after_the_other(*_given, **_about):
+        monkeypatch.setattr(identities, "person", person)
+        come_back(stranger, provider, first)  # meanwhile
+        raise IntegrityError("INSERT", {}, Exception("there already"))
+
+    monkeypatch.setattr(identities, "person", after_the_other)
+    assert come_back(stranger, provider, second).status_code == 303
+    with registry.session() as session:
+        assert len(users.everyone(session)) == 1
+
+
 # ------------------------------------------------------------------------------------------------------- lies
 
 NOW = int(time.time())
@@ -379,6 +409,15 @@ def test_a_cookie_that_we_did_not_sign_or_that_is_old_is_no_attempt(stranger, mo
         assert refused(stranger.get("/sign-in/oidc/back", params={"state": asked["state"]}), "stale")
     stranger.cookies.set("temoin-oidc", "W1siYSIsImIiLCJjIiwiLyJdXQ.x.y")
     assert refused(stranger.get("/sign-in/oidc/back", params={"state": "a", "code": "b"}), "stale")
+
+
+def test_made_up_codes_are_not_taken_to_the_provider_for_ever(stranger, app, provider):
+    app.state.throttles["address"].limit = 3
+    for _ in range(5):
+        back = {"state": begin(stranger)["state"], "code": "made up"}
+        answer = stranger.get("/sign-in/oidc/back", params=back)
+    assert (answer.status_code, provider.asked.count("/token")) == (429, 3)
+    assert "attendez 15 minutes" in answer.text
 
 
 def test_whoever_says_no_at_the_provider_is_told(stranger):
