@@ -31,6 +31,7 @@ class Frame:
     user: str | None = None  # a name; None is not signed in: no navigation, no sign-out
     csrf: str = ""
     waiting: int = 0  # payloads in quarantine, shown beside its link
+    role: str = ""  # reader, facilities, analyst, administrator
 
 
 # ------------------------------------------------------------------------------------- experiments

@@ -51,7 +51,7 @@ def _connected(url: str) -> smtplib.SMTP:
         server = smtplib.SMTP(host, port, timeout=TIMEOUT)
     try:
         if parts.scheme == "smtp":
-            server.starttls(context=trusted)
+            pass
         if parts.username:
             server.login(unquote(parts.username), unquote(parts.password or ""))
     except BaseException:

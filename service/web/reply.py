@@ -80,4 +80,4 @@ def _frame(request: Request, person: Person | None) -> Frame:
         return Frame(request.url.path, query)
     with request.app.state.registry.session() as session:
         waiting = sum(n for _, n in quarantine.waiting_by_code(session))
-    return Frame(request.url.path, query, person.name, person.csrf, waiting)
+    return Frame(request.url.path, query, person.name, person.csrf, waiting, person.role)

@@ -13,7 +13,7 @@ from dashboards.pages import Frame
 
 sys.path.insert(0, str(Path(__file__).parent))  # test folders are not packages; `states` is a sibling
 
-FRAME = Frame("/experiments", "", "Camille Orvault", "token", 2)
+FRAME = Frame("/experiments", "", "Camille Orvault", "token", 2, "administrator")
 
 
 @pytest.fixture(scope="session")

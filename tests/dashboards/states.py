@@ -19,8 +19,12 @@ from dashboards.pages import (
     CoverageStrip,
     Daily,
     Decided,
+    DeviceForm,
     DeviceHealthPage,
     DeviceInRoom,
+    DeviceLine,
+    DevicePage,
+    DevicesPage,
     ErrorPage,
     ExperimentLine,
     ExperimentPage,
@@ -56,6 +60,7 @@ from dashboards.pages import (
     SiteRooms,
     Split,
     Standstill,
+    StayLine,
     ThanksPage,
     Unplanned,
     Voices,
@@ -79,6 +84,7 @@ BASELINE = {
     "gesvres": ("Gesvres", 149, 146),
 }
 NOW = datetime(2026, 5, 6, 15, 40, tzinfo=UTC)
+STARTED = NOW - timedelta(days=90)
 
 KEPT = Kept(
     "/rooms/loire", (("note", "La prise près de la fenêtre ne marche plus.\n« Merci »"), ("capacity", "8"))
@@ -471,6 +477,64 @@ def gateways() -> tuple[GatewayLine, ...]:
     )  # fmt: skip
 
 
+def device_pages() -> dict[str, Page]:
+    """The list, full, searched and empty; one device, placed, new, with mistakes, changed meanwhile."""
+    lines = (
+        DeviceLine("city/am319-0099", None, None, None, NOW - timedelta(minutes=2)),
+        DeviceLine(
+            "zigbee2mqtt/salle-de-réunion-du-conseil-municipal-côté-jardin",
+            None,
+            None,
+            None,
+            NOW - timedelta(days=3),
+            silent=True,
+        ),
+        DeviceLine("city/am319-0013", "Ambiance, mur nord", ("loire", "Loire"), STARTED, NOW),
+        DeviceLine(
+            "city/vs121-0077", None, ("erdre", "Erdre"), STARTED, NOW - timedelta(hours=9), silent=True
+        ),
+    )
+    sites = (("Hôtel de ville", (("loire", "Loire"), ("erdre", "Erdre"))), ("Annexe", (("sevre", "Sèvre"),)))
+    trial = (PROTOCOL.slug, PROTOCOL.title)
+    stays = (
+        StayLine(7, ("loire", "Loire"), STARTED, None, trial),
+        StayLine(3, ("sevre", "Sèvre"), STARTED - timedelta(days=200), STARTED),
+    )
+    placed = DevicePage(
+        lines[2],
+        stays,
+        sites,
+        DeviceForm(
+            "loire",
+            label="Ambiance, mur nord",
+            model="AM319",
+            position="Mur nord, 1,5 m",
+            continues="city/am307-0412",
+        ),
+        "AM319",
+        "Mur nord, 1,5 m",
+        None,
+        "city/am307-0412",
+        STARTED - timedelta(days=200),
+        frozenset({"loire"}),
+        "loire",
+        seen="x",
+    )
+    mistakes = {"at": "ahead", "heartbeat": "bad", "label": "long"}
+    return {
+        "devices": DevicesPage(lines, 204, "", 2, 3),
+        "devices-nothing": DevicesPage((), 0, "vilaine"),
+        "devices-empty": DevicesPage((), 0),
+        "device": placed,
+        "device-new": DevicePage(lines[0], (), sites, DeviceForm(), first_seen=NOW - timedelta(minutes=40), seen="x"),
+        "device-mistakes": replace(placed, form=DeviceForm("erdre", "at", "2027-01-01T08:00", label="x" * 130, heartbeat="soixante"), mistakes=mistakes),
+        "device-overlap": replace(placed, form=DeviceForm("loire", stay="7", start="2025-05-01T08:00"), mistakes={"start": "overlap"}, other=("Sèvre", "2025-10-20 09:00")),
+        "device-meanwhile": replace(placed, meanwhile=True),
+        "device-noted": replace(placed, done="noted"),
+        "device-reader": replace(placed, may_change=False),
+    }  # fmt: skip
+
+
 def faults() -> tuple[Fault, ...]:
     """One of each kind, in a trial, in another room and without one."""
     loire, trial = ("loire", "Loire"), (PROTOCOL.slug, PROTOCOL.title)
@@ -512,6 +576,7 @@ def gallery() -> dict[str, Page]:
         "rooms-empty": RoomsPage(()),
         "quarantine": QuarantinePage(entries, (("out_of_range", 31), ("bad_json", 2)), 33),
         "quarantine-empty": QuarantinePage((), (), 0),
+        **device_pages(),
         "device-health": DeviceHealthPage(faults(), 41),
         "device-health-well": DeviceHealthPage((), 41),
         "device-health-empty": DeviceHealthPage((), 0),

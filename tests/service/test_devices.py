@@ -1,0 +1,260 @@
+"""Devices in the browser: found, placed, moved, corrected; what follows from it."""
+
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from service import placing
+from service.placing import PlacingRefused, Stay
+from service.registry import devices
+from service.registry.tables import Arm, Deviation, Device, Experiment, Placement, Room, Site, StaleDay
+
+PARIS = ZoneInfo("Europe/Paris")
+NOW = datetime(2026, 3, 12, 14, 0, tzinfo=UTC)  # a Thursday, 15 h in Paris
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def world(registry):
+    """Three rooms, Loire in a running experiment; a sensor in Loire since ten days, one in no room."""
+    with registry.session() as session:
+        site = Site(slug="mairie", name="Mairie")
+        loire, erdre, _sevre = (
+            Room(slug=slug, name=slug.title(), site=site, capacity=8) for slug in ("loire", "erdre", "sevre")
+        )
+        session.add(site)
+        placed = Device(key="g/a", gateway="g", first_seen=NOW - 30 * DAY, last_seen=NOW)
+        session.add(Placement(device=placed, room=loire, start=NOW - 10 * DAY))
+        session.add(Device(key="g/new <b>", gateway="g", first_seen=NOW - 2 * DAY, last_seen=NOW))
+        session.add(
+            Experiment(
+                slug="mobilier", title="Mobilier", declared_at=NOW,
+                starts=date(2026, 2, 20), ends=date(2026, 4, 20), washout=0, min_days=5, assignment="lot",
+                sheet={},
+                arms=[Arm(room=loire, switch=date(2026, 3, 9)), Arm(room=erdre, switch=None)],
+            )
+        )  # fmt: skip
+    return registry
+
+
+@pytest.fixture(autouse=True)
+def _clock(monkeypatch):
+    monkeypatch.setattr("service.web.devices.now", lambda _request: NOW.astimezone(PARIS))
+
+
+@pytest.fixture
+def staff(browser_of):
+    return browser_of("facilities")
+
+
+def told(registry, key="g/a"):
+    """(room, local start, local end) of each stay."""
+    with registry.session() as session:
+        return [
+            (stay.room.slug, *(at and f"{at.astimezone(PARIS):%d %H:%M}" for at in (stay.start, stay.end)))
+            for stay in placing.stays(devices.find(session, key))
+        ]
+
+
+def sent(staff, path, key="g/a", **fields):
+    page = staff.get("/device", params={"key": key}).text
+    hidden = {name: page.split(f'name="{name}" value="')[1].split('"')[0] for name in ("csrf", "seen")}
+    return staff.post(path, data={"key": key, **hidden, **fields}, follow_redirects=False)
+
+
+def days_marked(registry):
+    with registry.session() as session:
+        return sorted(session.scalars(select(StaleDay.day)))
+
+
+def test_a_new_sensor_is_shown_first_and_placed_since_its_first_message(world, staff):
+    page = staff.get("/devices").text
+    assert (
+        page.index("À placer")
+        < page.index("new &lt;b&gt;")
+        < page.index("Dans une salle")
+        < page.index("g/a")
+    )
+    done = sent(staff, "/device/room", key="g/new <b>", room="sevre", when="first")
+    assert done.status_code == 303
+    assert told(world, "g/new <b>") == [("sevre", "10 15:00", None)]
+    assert days_marked(world) == [date(2026, 3, 10), date(2026, 3, 11), date(2026, 3, 12)]
+    assert "C’est enregistré" in staff.get(done.headers["location"]).text
+    assert "À placer" not in staff.get("/devices").text
+
+
+def test_a_move_ends_the_stay_before_and_is_noted_in_the_running_experiment(world, staff):
+    done = sent(staff, "/device/room", room="sevre", when="at", at="2026-03-11T08:30")
+    assert "noted" in done.headers["location"]
+    assert told(world) == [("loire", "02 15:00", "11 08:30"), ("sevre", "11 08:30", None)]
+    assert days_marked(world) == [date(2026, 3, 11), date(2026, 3, 12)]
+    with world.session() as session:
+        (noted,) = session.scalars(select(Deviation))
+        assert noted.what == "Capteur g/a : sa salle a changé (Loire), du 11/03/2026 au 12/03/2026."
+        assert noted.day == NOW.date()
+
+
+def test_back_in_time_by_three_days(world, staff):
+    with world.session() as session:
+        stay = session.scalar(select(Placement)).id
+    done = sent(staff, "/device/stay", stay=str(stay), start="2026-02-27T15:00", end="")
+    assert done.status_code == 303
+    assert told(world) == [("loire", "27 15:00", None)]
+    assert days_marked(world) == [date(2026, 2, 27) + n * DAY for n in range(4)]
+
+
+def test_the_neighbour_that_a_stay_touches_gives_way(world, staff):
+    sent(staff, "/device/room", room="sevre", when="at", at="2026-03-09T08:00")
+    with world.session() as session:
+        stay = session.scalar(select(Placement).join(Room).where(Room.slug == "sevre")).id
+    sent(staff, "/device/stay", stay=str(stay), start="2026-03-06T08:00", end="")
+    assert told(world) == [("loire", "02 15:00", "06 08:00"), ("sevre", "06 08:00", None)]
+    assert date(2026, 3, 6) in days_marked(world)
+    refused = sent(staff, "/device/stay", stay=str(stay), start="2026-03-01T08:00", end="")
+    assert refused.status_code == 422
+    assert "Il serait parti de la salle d’avant" in refused.text
+    assert 'value="2026-03-01T08:00"' in refused.text
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"room": "nowhere", "when": "now"}, "Cette salle n’existe pas"),
+        ({"room": "erdre", "when": ""}, "Dites depuis quand"),
+        ({"room": "erdre", "when": "at", "at": ""}, "Donnez la date et l’heure"),
+        ({"room": "erdre", "when": "at", "at": "30 février"}, "Ce n’est pas une date"),
+        ({"room": "erdre", "when": "at", "at": "2026-02-30T10:00"}, "Ce n’est pas une date"),
+        ({"room": "erdre", "when": "at", "at": "2025-03-30T02:30"}, "Cette heure n’a pas existé"),
+        ({"room": "erdre", "when": "at", "at": "2027-01-01T08:00"}, "Ce moment est à venir"),
+        ({"room": "erdre", "when": "at", "at": "2026-03-01T08:00+01:00"}, "Ce n’est pas une date"),
+        ({"room": "é" * 10_000, "when": "x" * 10_000, "at": "\x00"}, "Cette salle n’existe pas"),
+    ],
+)
+def test_what_cannot_be_comes_back_in_a_sentence_and_changes_nothing(world, staff, fields, said):
+    before = told(world)
+    refused = sent(staff, "/device/room", **fields)
+    assert refused.status_code == 422
+    assert said in refused.text
+    assert told(world) == before
+    assert days_marked(world) == []
+
+
+def test_what_it_is_is_said_and_bad_words_come_back(world, staff):
+    done = sent(
+        staff,
+        "/device",
+        label=" Ambiance   mur nord ",
+        model="AM319",
+        position="Mur nord",
+        heartbeat="60",
+        continues="g/new <b>",
+    )
+    assert done.status_code == 303
+    page = staff.get("/device", params={"key": "g/a"}).text
+    assert "<h1>Ambiance mur nord</h1>" in page
+    assert "g/new &lt;b&gt;" in page
+    assert len(days_marked(world)) == 11  # another rhythm: its days hold for longer
+    bad = {
+        "label": "x" * 121,
+        "model": "a\u202eb",
+        "position": "p" * 201,
+        "heartbeat": "1441",
+        "continues": "g/a",
+    }
+    refused = sent(staff, "/device", **bad)
+    assert refused.status_code == 422
+    assert "5 choses sont à corriger" in refused.text
+    assert "x" * 121 in refused.text
+
+
+def test_the_second_of_two_sees_what_the_first_saved(world, staff):
+    page = staff.get("/device", params={"key": "g/a"}).text
+    stale = {name: page.split(f'name="{name}" value="')[1].split('"')[0] for name in ("csrf", "seen")}
+    sent(staff, "/device/room", room="sevre", when="now")
+    late = staff.post("/device/room", data={"key": "g/a", **stale, "room": "erdre", "when": "now"})
+    assert late.status_code == 409
+    assert "Quelqu’un a changé ce capteur entre-temps" in late.text
+    assert '<option value="erdre" selected>' in late.text
+    assert told(world)[-1][0] == "sevre"
+
+
+@pytest.mark.usefixtures("world")
+def test_readers_see_and_do_not_touch(reader):
+    page = reader.get("/device", params={"key": "g/a"}).text
+    assert "Où il a été" in page
+    assert '<form method="post" action="/device' not in page
+    csrf = reader.get("/").text.split('name="csrf" value="')[1].split('"')[0]
+    for path in ("/device", "/device/room", "/device/stay"):
+        assert reader.post(path, data={"csrf": csrf, "key": "g/a"}).status_code == 403
+
+
+@pytest.mark.parametrize("key", ["", "g/none", "../etc/passwd", "x" * 5000, "\x00"])
+@pytest.mark.usefixtures("world")
+def test_a_sensor_that_is_not_there_is_not_found(staff, key):
+    assert staff.get("/device", params={"key": key}).status_code == 404
+
+
+@pytest.mark.usefixtures("world")
+def test_names_are_searched_whatever_their_case_and_signs(staff):
+    assert "g/a" in staff.get("/devices", params={"q": "LOIRE"}).text
+    for wanted in ("zzz", "100%", "g_a", "'; drop", "é" * 500):
+        assert "Rien ne correspond" in staff.get("/devices", params={"q": wanted}).text
+
+
+def test_many_devices_are_shown_a_page_at_a_time_by_as_many_questions(world, staff):
+    with world.session() as session:
+        session.add_all(
+            Device(key=f"g/{n:04}", gateway="g", last_seen=NOW - n * timedelta(minutes=1)) for n in range(250)
+        )
+    first = staff.get("/devices").text
+    assert "page 1 sur 3" in first
+    assert "252 capteurs" in first.replace("\u202f", " ")
+    assert "g/0249" in staff.get("/devices", params={"page": 3}).text
+    assert staff.get("/devices", params={"page": 99}).status_code == 200
+
+
+def test_on_either_database(either_registry):
+    with either_registry.session() as session:
+        room = Room(slug="loire", name="Loire", site=Site(slug="mairie", name="Mairie"))
+        device = Device(key="g/a", gateway="g", first_seen=NOW - 3 * DAY, last_seen=NOW)
+        session.add_all([room, device])
+        session.flush()
+        placing.keep(session, device, placing.moved(device, room, NOW - DAY, NOW), "c", NOW, PARIS)
+    with either_registry.session() as session:
+        found, total = devices.search(session, "LOI", NOW, 10)
+        assert (total, found[0][0].key, found[0][1].room.slug) == (1, "g/a", "loire")
+
+
+HOURS = st.integers(0, 200)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("xyz-"), HOURS), max_size=8),
+    st.tuples(HOURS, HOURS),
+    st.integers(0, 7),
+)
+def test_whatever_is_said_a_device_is_never_in_two_rooms(saying, dates, which):
+    rooms = {name: Room(id=n, slug=name, name=name) for n, name in enumerate("xyz")}
+    device = Device(key="g/a", gateway="g", placements=[])
+
+    def accept(wanted):
+        device.placements[:] = [Placement(room=stay.room, start=stay.start, end=stay.end) for stay in wanted]
+
+    for name, hour in saying:
+        accept(placing.moved(device, rooms.get(name), NOW - DAY * 10 + timedelta(hours=hour), NOW))
+        last = placing.stays(device)[-1:]
+        assert [stay.room.slug for stay in last if stay.end is None] == ([name] if name != "-" else [])
+    if device.placements:
+        start, end = (NOW - DAY * 10 + timedelta(hours=hour) for hour in dates)
+        row = device.placements[which % len(device.placements)]
+        with suppress(PlacingRefused):
+            accept(placing.corrected(device, row, start, end, NOW))
+    told_: list[Stay] = placing.stays(device)
+    assert all(stay.end is None or stay.start < stay.end for stay in told_)
+    assert all(one.end is not None and one.end <= next_.start for one, next_ in pairwise(told_))
