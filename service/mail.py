@@ -51,7 +51,7 @@ def _connected(url: str) -> smtplib.SMTP:
         server = smtplib.SMTP(host, port, timeout=TIMEOUT)
     try:
         if parts.scheme == "smtp":
-            pass
+            server.starttls(context=trusted)
         if parts.username:
             server.login(unquote(parts.username), unquote(parts.password or ""))
     except BaseException:
