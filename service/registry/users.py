@@ -60,6 +60,8 @@ def add(session: Session, email: str, name: str, role: str, password: str | None
 
 def find(session: Session, email: str) -> User | None:
     """The person with this address."""
+    if "\0" in email:  # PostgreSQL has no such text, and says so
+        return None
     return session.scalar(select(User).where(User.email == email.strip().lower()))
 
 

@@ -33,6 +33,13 @@ def test_anything_else_opens_nothing(registry, email, password):
         assert users.checked(session, email, password) is None
 
 
+def test_text_that_postgresql_does_not_take_is_nobody(either_registry, now):
+    with either_registry.session() as session:
+        users.add(session, "camille@ville.example", "Camille", "reader", "correct horse battery", now)
+        for email in ("camille@ville.example\0", "\0", "🙂" * 10_000, "\u202e@ville.example"):
+            assert users.checked(session, email, "correct horse battery") is None
+
+
 def test_the_password_itself_is_nowhere(camille):
     assert camille.password_hash.startswith("$argon2id$")
     assert "correct horse" not in camille.password_hash
