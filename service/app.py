@@ -35,6 +35,7 @@ from service.web import (
     rooms,
     sign_in,
     sign_in_oidc,
+    sites,
 )
 from service.web import devices as device_pages
 
@@ -59,6 +60,7 @@ PRIVATE = (
     rooms.router,
     device_health.router,
     device_pages.router,
+    sites.router,
     gateways.router,
     quarantine.router,
     people.router,

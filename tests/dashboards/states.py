@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from math import comb, sqrt
 from statistics import mean
 
@@ -44,11 +44,13 @@ from dashboards.pages import (
     NewPasswordPage,
     Now,
     Page,
+    PastedLine,
     PosterPage,
     Progress,
     QuarantineLine,
     QuarantinePage,
     ResumePage,
+    RoomFactsPage,
     RoomInTrial,
     RoomLine,
     RoomPage,
@@ -57,7 +59,10 @@ from dashboards.pages import (
     Sheet,
     SignInPage,
     SilentDevice,
+    SiteLine,
+    SitePage,
     SiteRooms,
+    SitesPage,
     Split,
     Standstill,
     StayLine,
@@ -73,6 +78,7 @@ from experiments.profile import Profile
 from experiments.reason import Reason
 from experiments.verdict import MeasureResult, Result, RoomQuality, SiteTotal
 from experiments.verdict import Voices as AnswerFacts
+from service.places import Hours
 
 STARTS, SWITCH, ENDS = date(2026, 3, 2), date(2026, 4, 13), date(2026, 5, 29)
 TREATED = {"loire": ("Loire", 168, 214), "erdre": ("Erdre", 142, 171), "sevre": ("Sèvre", 191, 226)}
@@ -477,6 +483,38 @@ def gateways() -> tuple[GatewayLine, ...]:
     )  # fmt: skip
 
 
+def site_pages() -> dict[str, Page]:
+    """Sites, one site (full, empty, a list read with and without mistakes), a room, changed meanwhile."""
+    lines = (
+        SiteLine("mairie", "Hôtel de ville", time(8), time(19), "12345", 2),
+        SiteLine("annexe", "Annexe", time(8, 30), time(18), "12345", 0),
+    )
+    rooms = (("loire", "Loire", "2", 10), ("erdre", "Erdre", None, None))
+    closed = ((date(2026, 5, 1), "Fête du Travail"), (date(2026, 5, 15), "pont"))
+    whole = SitePage(lines[0], rooms, closed, Hours("Hôtel de ville"), (2025, 2026, 2027), seen="x")
+    read = (
+        PastedLine(1, "Loire", 10, "2", 24.5, None, known=True),
+        PastedLine(2, "Vilaine", 8, None, None, 61.0),
+    )
+    wrong = (
+        *read,
+        PastedLine(3, "", None, None, None, None, mistakes={"name": "missing", "capacity": "bad"}),
+    )
+    typed = {"name": "Loire", "floor": "2", "capacity": "dix", "area_m2": "", "volume_m3": "1e9"}
+    kept = {**typed, "capacity": "10", "volume_m3": "61"}
+    facts = RoomFactsPage("loire", "Loire", ("mairie", "Hôtel de ville"), kept, kept, seen="x")
+    return {
+        "sites": SitesPage(lines, Hours("")),
+        "sites-wrong": SitesPage((), Hours("", weekdays="", mistakes={"name": "missing", "weekdays": "missing"}), {"name": "missing", "weekdays": "missing"}),
+        "site": whole,
+        "site-empty": SitePage(lines[1], (), (), Hours("Annexe"), (2025, 2026, 2027), seen="x", saved=True),
+        "site-list": replace(whole, rows=read, typed={"list": "Loire;10"}),
+        "site-list-wrong": replace(whole, rows=wrong, typed={"list": "Loire;10"}),
+        "room-facts": facts,
+        "room-facts-wrong": replace(facts, typed=typed, mistakes={"capacity": "bad", "volume_m3": "range", "delete": "used"}, meanwhile=True),
+    }  # fmt: skip
+
+
 def device_pages() -> dict[str, Page]:
     """The list, full, searched and empty; one device, placed, new, with mistakes, changed meanwhile."""
     lines = (
@@ -577,6 +615,7 @@ def gallery() -> dict[str, Page]:
         "quarantine": QuarantinePage(entries, (("out_of_range", 31), ("bad_json", 2)), 33),
         "quarantine-empty": QuarantinePage((), (), 0),
         **device_pages(),
+        **site_pages(),
         "device-health": DeviceHealthPage(faults(), 41),
         "device-health-well": DeviceHealthPage((), 41),
         "device-health-empty": DeviceHealthPage((), 0),

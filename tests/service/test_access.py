@@ -61,6 +61,17 @@ ACCESS = {
         POST /device
         POST /device/room
         POST /device/stay
+        POST /rooms/{slug}/delete
+        GET /rooms/{slug}/facts
+        POST /rooms/{slug}/facts
+        GET /site/{slug}
+        POST /site/{slug}
+        POST /site/{slug}/closed
+        POST /site/{slug}/delete
+        POST /site/{slug}/open
+        POST /site/{slug}/rooms
+        GET /sites
+        POST /sites
     """,
     "analyst": """
         GET /audit

@@ -1,0 +1,242 @@
+"""Sites and rooms as staff write them down: hours, closures, sizes; one by one or from a spreadsheet.
+
+What changes the meaning of readings that are there (hours, closures, seats) has the days concerned computed
+again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, time
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, select
+
+from service.placing import days_measured
+from service.registry import devices
+from service.registry.tables import Answer, Arm, Closure, Outcome, Placement, Room, Site
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+    from zoneinfo import ZoneInfo
+
+    from sqlalchemy.orm import Session
+
+MOST_NAME, MOST_FLOOR, MOST_SLUG, MOST_REASON, MOST_PASTED = 120, 20, 60, 120, 500
+LIMITS = {"capacity": (1, 2000), "area_m2": (1, 10_000), "volume_m3": (1, 100_000)}
+COLUMNS = {
+    "name": ("name", "nom", "salle", "room"),
+    "capacity": ("capacity", "capacité", "capacite", "places", "seats"),
+    "floor": ("floor", "étage", "etage", "niveau"),
+    "area_m2": ("area", "surface", "m2", "m²", "area_m2"),
+    "volume_m3": ("volume", "m3", "m³", "volume_m3"),
+}
+ORDER = tuple(COLUMNS)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is said of a room, checked: `mistakes` by field, `long`, `missing`, `bad` or `range`."""
+
+    name: str
+    floor: str | None = None
+    capacity: int | None = None
+    area_m2: float | None = None
+    volume_m3: float | None = None
+    mistakes: Mapping[str, str] = field(default_factory=dict)
+
+
+def room_facts(typed: Mapping[str, str]) -> Facts:
+    """What was typed of a room, as numbers; an empty field says nothing."""
+    texts = {key: " ".join(typed.get(key, "").split()) for key in ORDER}
+    mistakes = _text_mistakes("name", texts["name"], MOST_NAME, needed=True)
+    mistakes |= _text_mistakes("floor", texts["floor"], MOST_FLOOR)
+    numbers: dict[str, float | None] = {}
+    for key, (low, high) in LIMITS.items():
+        try:
+            numbers[key] = float(texts[key].replace(",", ".").replace(" ", "")) if texts[key] else None
+        except ValueError:
+            mistakes[key] = "bad"
+            continue
+        value = numbers[key]
+        if value is not None and not low <= value <= high:
+            mistakes[key] = "range"
+        elif key == "capacity" and value is not None and value != int(value):
+            mistakes[key] = "bad"
+    if mistakes:
+        return Facts(texts["name"], texts["floor"], mistakes=mistakes)
+    seats = numbers["capacity"]
+    return Facts(
+        texts["name"],
+        texts["floor"] or None,
+        int(seats) if seats is not None else None,
+        numbers["area_m2"],
+        numbers["volume_m3"],
+    )
+
+
+def save_room(
+    session: Session, site: Site, room: Room | None, facts: Facts, now: datetime, zone: ZoneInfo
+) -> Room:
+    """Make the room so, or make it; other seats have its days computed again."""
+    if room is None:
+        room = Room(slug=free_slug(session, Room, facts.name), name=facts.name)
+        site.rooms.append(room)
+    elif room.capacity != facts.capacity:
+        _mark(session, [room], now, zone)
+    room.name, room.floor, room.capacity = facts.name, facts.floor, facts.capacity
+    room.area_m2, room.volume_m3 = facts.area_m2, facts.volume_m3
+    session.flush()
+    return room
+
+
+def pasted(text: str) -> list[tuple[int, Facts]]:
+    """The rooms of a list copied from a spreadsheet, each with the number of its line.
+
+    By a line of headings, or in the order name, seats, floor, area, volume. Lines without anything are passed
+    over; at most 500 are read.
+    """
+    lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip(" \t;")]
+    if not lines:
+        return []
+    separator = max("\t;", key=lines[0][1].count)
+    heads = [cell.strip().lower() for cell in lines[0][1].split(separator)]
+    named = {key: heads.index(name) for key, names in COLUMNS.items() for name in names if name in heads}
+    places = named if "name" in named else {key: at for at, key in enumerate(ORDER)}
+    rows = lines[1:] if "name" in named else lines
+    found = []
+    for number, line in rows[:MOST_PASTED]:
+        cells = line.split(separator)
+        found.append((number, room_facts({key: cells[at] for key, at in places.items() if at < len(cells)})))
+    return found
+
+
+def save_pasted(
+    session: Session, site: Site, rows: Iterable[tuple[int, Facts]], now: datetime, zone: ZoneInfo
+) -> tuple[int, int]:
+    """Keep these rooms of a site; those of the same name are changed. How many are new, how many changed."""
+    known = {room.name.casefold(): room for room in site.rooms}
+    new = changed = 0
+    for _, facts in rows:
+        room = known.get(facts.name.casefold())
+        new, changed = new + (room is None), changed + (room is not None)
+        known[facts.name.casefold()] = save_room(session, site, room, facts, now, zone)
+    return new, changed
+
+
+@dataclass(frozen=True)
+class Hours:
+    """What is said of a site, checked; `weekdays` as `12345`, Monday is 1."""
+
+    name: str
+    opens: time = time(8)
+    closes: time = time(19)
+    weekdays: str = "12345"
+    mistakes: Mapping[str, str] = field(default_factory=dict)
+
+
+def site_hours(name: str, opens: str, closes: str, weekdays: Iterable[str]) -> Hours:
+    """What was typed of a site."""
+    name = " ".join(name.split())
+    mistakes = _text_mistakes("name", name, MOST_NAME, needed=True)
+    told: dict[str, time] = {}
+    for key, text in (("opens", opens), ("closes", closes)):
+        try:
+            told[key] = time.fromisoformat(text.strip())
+        except ValueError:
+            mistakes[key] = "bad"
+    days = "".join(sorted({day for day in weekdays if day in set("1234567")}))
+    if not days:
+        mistakes["weekdays"] = "missing"
+    if len(told) == 2 and told["opens"] >= told["closes"] != time(0):  # noqa: PLR2004 - both were read
+        mistakes["closes"] = "order"
+    if mistakes:
+        return Hours(name, weekdays=days, mistakes=mistakes)
+    return Hours(name, told["opens"].replace(tzinfo=None), told["closes"].replace(tzinfo=None), days)
+
+
+def save_site(session: Session, site: Site | None, hours: Hours, now: datetime, zone: ZoneInfo) -> Site:
+    """Make the site so, or make it; other hours have the days of its rooms computed again."""
+    if site is None:
+        site = Site(slug=free_slug(session, Site, hours.name), name=hours.name)
+        session.add(site)
+    elif (site.opens, site.closes, site.weekdays) != (hours.opens, hours.closes, hours.weekdays):
+        _mark(session, site.rooms, now, zone)
+    site.name, site.opens, site.closes, site.weekdays = hours.name, hours.opens, hours.closes, hours.weekdays
+    session.flush()
+    return site
+
+
+def close(session: Session, site: Site, days: Mapping[date, str], now: datetime) -> int:
+    """Have the site closed on these days, for these reasons; how many were not known."""
+    known = {closure.day: closure for closure in site.closures}
+    for day, reason in days.items():
+        if day in known:
+            known[day].reason = reason[:MOST_REASON]
+        else:
+            site.closures.append(Closure(day=day, reason=reason[:MOST_REASON]))
+    new = days.keys() - known.keys()
+    devices.mark_stale(session, [day for day in new if day <= now.date()], now)
+    session.flush()
+    return len(new)
+
+
+def open_again(session: Session, site: Site, day: date, now: datetime) -> None:
+    """Have the site open on this day after all."""
+    for closure in [each for each in site.closures if each.day == day]:
+        session.delete(closure)
+        devices.mark_stale(session, [day] if day <= now.date() else [], now)
+    session.flush()
+    session.expire(site, ["closures"])
+
+
+def public_holidays(year: int) -> dict[date, str]:
+    """The public holidays of France in a year, by their French names."""
+    from holidays import country_holidays  # noqa: PLC0415 - 60 ms that a page without them need not pay
+
+    return dict(sorted(country_holidays("FR", years=year, language="fr").items()))
+
+
+def refers(session: Session, room: Room) -> bool:
+    """Whether something rests on the room: a sensor that was there, an experiment, an answer, an outcome."""
+    tables = (Placement, Arm, Answer, Outcome)
+    return any(session.scalar(select(func.count()).where(table.room_id == room.id)) for table in tables)
+
+
+def seen(*facts: object) -> str:
+    """What somebody sees who opens a form; another value when it is sent says that it changed meanwhile."""
+    return hashlib.sha256("\n".join(map(str, facts)).encode()).hexdigest()[:16]
+
+
+def free_slug(session: Session, table: type[Room | Site], name: str) -> str:
+    """An address made of the name that no other has."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[: MOST_SLUG - 5] or table.__tablename__.rstrip("s")
+    taken = set(session.scalars(select(table.slug).where(table.slug.like(f"{slug}%"))))
+    return next(
+        each for n in range(1, len(taken) + 2) if (each := slug if n == 1 else f"{slug}-{n}") not in taken
+    )
+
+
+def _mark(session: Session, rooms: Iterable[Room], now: datetime, zone: ZoneInfo) -> None:
+    today = now.astimezone(zone).date()
+    days = {
+        day
+        for room in rooms
+        for placed in room.placements
+        for day in days_measured(placed.device, placed.start, placed.end, zone)
+    }
+    devices.mark_stale(session, {day for day in days if day <= today}, now)
+
+
+def _text_mistakes(key: str, text: str, most: int, *, needed: bool = False) -> dict[str, str]:
+    if needed and not text:
+        return {key: "missing"}
+    if len(text) > most:
+        return {key: "long"}
+    return {} if text.isprintable() else {key: "bad"}

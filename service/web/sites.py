@@ -1,0 +1,288 @@
+"""Sites and rooms, written down in the browser: hours, closures, seats; one by one or from a spreadsheet."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi.responses import RedirectResponse
+from sqlalchemy import select
+
+from dashboards.pages import PastedLine, RoomFactsPage, SiteLine, SitePage, SitesPage
+from service import places
+from service.auth import Person, csrf_checked, needs
+from service.registry import rooms
+from service.registry.tables import Site
+from service.web.reply import error, now, reply
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy.orm import Session
+
+    from service.places import Facts, Hours
+    from service.registry.tables import Room
+
+router = APIRouter(include_in_schema=False)
+Facilities = Annotated[Person, Depends(needs("facilities"))]
+Typed = Annotated[str, Form()]
+CHECKED = [Depends(csrf_checked)]
+MOST_TEXT = 100_000
+
+
+@router.get("/sites")
+def sites_page(request: Request, person: Facilities) -> Response:
+    """Every site, and a form for one more."""
+    return _all(request, person, places.Hours(""))
+
+
+@router.post("/sites", dependencies=CHECKED)
+async def add_site(request: Request, person: Facilities) -> Response:
+    """One site more."""
+    hours = _hours(await request.form())
+    if hours.mistakes:
+        return _all(request, person, hours, 422)
+    with request.app.state.registry.session() as session:
+        site = places.save_site(session, None, hours, now(request), request.app.state.settings.zone)
+        return RedirectResponse(f"/site/{site.slug}?done=saved", 303)
+
+
+@router.get("/site/{slug}")
+def site_page(request: Request, person: Facilities, slug: str, done: str = "") -> Response:
+    """One site: its hours, its closures, its rooms."""
+    return _one(request, person, slug, done=done)
+
+
+@router.post("/site/{slug}", dependencies=CHECKED)
+async def change_site(request: Request, person: Facilities, slug: str) -> Response:
+    """Its name, hours and weekdays."""
+    form = await request.form()
+    hours = _hours(form)
+    with request.app.state.registry.session() as session:
+        site = _site(session, slug)
+        if site is None:
+            return error(request, 404, "not_found")
+        if _seen(site) != form.get("seen"):
+            return _one(request, person, slug, hours=hours, status=409, meanwhile=True)
+        if hours.mistakes:
+            return _one(request, person, slug, hours=hours, status=422, mistakes=hours.mistakes)
+        places.save_site(session, site, hours, now(request), request.app.state.settings.zone)
+    return _done(slug)
+
+
+@router.post("/site/{slug}/closed", dependencies=CHECKED)
+def close_site(
+    request: Request, person: Facilities, slug: str, day: Typed = "", reason: Typed = "", year: Typed = ""
+) -> Response:
+    """Closed on a day, or on the public holidays of a year."""
+    with request.app.state.registry.session() as session:
+        site = _site(session, slug)
+        if site is None:
+            return error(request, 404, "not_found")
+        if year:
+            if year not in {str(each) for each in _years(request)}:
+                return _one(request, person, slug, status=422, mistakes={"day": "bad"})
+            places.close(session, site, places.public_holidays(int(year)), now(request))
+            return _done(slug)
+        try:
+            when = date.fromisoformat(day.strip())
+        except ValueError:
+            return _one(request, person, slug, status=422, mistakes={"day": "bad"}, typed={"reason": reason})
+        places.close(session, site, {when: " ".join(reason.split())}, now(request))
+    return _done(slug)
+
+
+@router.post("/site/{slug}/open", dependencies=CHECKED)
+def open_site(request: Request, person: Facilities, slug: str, day: Typed = "") -> Response:
+    """Open on a day after all."""
+    _ = person
+    with request.app.state.registry.session() as session:
+        site = _site(session, slug)
+        if site is None:
+            return error(request, 404, "not_found")
+        known = {closure.day.isoformat(): closure.day for closure in site.closures}
+        if day in known:
+            places.open_again(session, site, known[day], now(request))
+    return _done(slug)
+
+
+@router.post("/site/{slug}/rooms", dependencies=CHECKED)
+async def add_rooms(request: Request, person: Facilities, slug: str) -> Response:
+    """Rooms from a list: shown first with what is wrong, then kept with `sure`."""
+    form = await request.form()
+    text = str(form.get("list", ""))
+    with request.app.state.registry.session() as session:
+        site = _site(session, slug)
+        if site is None:
+            return error(request, 404, "not_found")
+        rows = places.pasted(text[:MOST_TEXT])
+        wrong = any(facts.mistakes for _, facts in rows)
+        if not rows:
+            return _one(request, person, slug, status=422, mistakes={"list": "missing"}, typed={"list": text})
+        if wrong or form.get("sure") != "yes":
+            status = 422 if wrong else 200
+            return _one(request, person, slug, status=status, typed={"list": text}, rows=_lines(site, rows))
+        places.save_pasted(session, site, rows, now(request), request.app.state.settings.zone)
+    return _done(slug)
+
+
+@router.post("/site/{slug}/delete", dependencies=CHECKED)
+def delete_site(request: Request, person: Facilities, slug: str) -> Response:
+    """Forget a site that has no room."""
+    with request.app.state.registry.session() as session:
+        site = _site(session, slug)
+        if site is None:
+            return error(request, 404, "not_found")
+        if site.rooms:
+            return _one(request, person, slug, status=409, mistakes={"delete": "rooms"})
+        for closure in list(site.closures):
+            session.delete(closure)
+        session.flush()
+        session.expire(site)
+        session.delete(site)
+    return RedirectResponse("/sites", 303)
+
+
+@router.get("/rooms/{slug}/facts")
+def room_facts_page(request: Request, person: Facilities, slug: str) -> Response:
+    """What is said of a room."""
+    return _room(request, person, slug)
+
+
+@router.post("/rooms/{slug}/facts", dependencies=CHECKED)
+async def change_room(request: Request, person: Facilities, slug: str) -> Response:
+    """Its name, floor, seats, area, volume."""
+    form = await request.form()
+    typed = {key: str(form.get(key, "")) for key in places.ORDER}
+    facts = places.room_facts(typed)
+    with request.app.state.registry.session() as session:
+        room = rooms.room(session, slug)
+        if room is None:
+            return error(request, 404, "not_found")
+        if _room_seen(room) != form.get("seen"):
+            return _room(request, person, slug, typed, 409, meanwhile=True)
+        if facts.mistakes:
+            return _room(request, person, slug, typed, 422, mistakes=facts.mistakes)
+        places.save_room(session, room.site, room, facts, now(request), request.app.state.settings.zone)
+        return RedirectResponse(f"/site/{room.site.slug}?done=saved", 303)
+
+
+@router.post("/rooms/{slug}/delete", dependencies=CHECKED)
+def delete_room(request: Request, person: Facilities, slug: str) -> Response:
+    """Forget a room on which nothing rests."""
+    with request.app.state.registry.session() as session:
+        room = rooms.room(session, slug)
+        if room is None:
+            return error(request, 404, "not_found")
+        if places.refers(session, room):
+            return _room(request, person, slug, status=409, mistakes={"delete": "used"})
+        site = room.site.slug
+        session.delete(room)
+    return _done(site)
+
+
+def _done(slug: str) -> Response:
+    return RedirectResponse(f"/site/{slug}?done=saved", 303)
+
+
+def _hours(form: Mapping[str, object]) -> Hours:
+    told = {key: str(form.get(key, "")) for key in ("name", "opens", "closes")}
+    days = [str(day) for day in form.getlist("weekdays")] if hasattr(form, "getlist") else []
+    return places.site_hours(told["name"], told["opens"], told["closes"], days)
+
+
+def _site(session: Session, slug: str) -> Site | None:
+    return session.scalar(select(Site).where(Site.slug == slug))
+
+
+def _seen(site: Site) -> str:
+    return places.seen(site.name, site.opens, site.closes, site.weekdays)
+
+
+def _room_seen(room: Room) -> str:
+    return places.seen(room.name, room.floor, room.capacity, room.area_m2, room.volume_m3)
+
+
+def _years(request: Request) -> tuple[int, int, int]:
+    year = now(request).year
+    return year - 1, year, year + 1
+
+
+def _lines(site: Site, rows: Sequence[tuple[int, Facts]]) -> tuple[PastedLine, ...]:
+    known = {room.name.casefold() for room in site.rooms}
+    return tuple(
+        PastedLine(
+            line, facts.name, facts.capacity, facts.floor, facts.area_m2, facts.volume_m3,
+            known=facts.name.casefold() in known, mistakes=facts.mistakes,
+        )
+        for line, facts in rows
+    )  # fmt: skip
+
+
+def _all(request: Request, person: Person, hours: Hours, status: int = 200) -> Response:
+    with request.app.state.registry.session() as session:
+        lines = tuple(
+            SiteLine(site.slug, site.name, site.opens, site.closes, site.weekdays, len(site.rooms))
+            for site in rooms.sites(session)
+        )
+    return reply(request, SitesPage(lines, hours, hours.mistakes), status, person=person)
+
+
+def _one(  # noqa: PLR0913 - what may be said of one site
+    request: Request,
+    person: Person,
+    slug: str,
+    *,
+    hours: Hours | None = None,
+    status: int = 200,
+    mistakes: Mapping[str, str] | None = None,
+    meanwhile: bool = False,
+    typed: Mapping[str, str] | None = None,
+    rows: tuple[PastedLine, ...] = (),
+    done: str = "",
+) -> Response:
+    with request.app.state.registry.session() as session:
+        site = _site(session, slug)
+        if site is None:
+            return error(request, 404, "not_found")
+        page = SitePage(
+            site=SiteLine(site.slug, site.name, site.opens, site.closes, site.weekdays, len(site.rooms)),
+            rooms=tuple((room.slug, room.name, room.floor, room.capacity) for room in site.rooms),
+            closures=tuple((closure.day, closure.reason) for closure in site.closures),
+            form=hours or places.Hours(site.name, site.opens, site.closes, site.weekdays),
+            years=_years(request),
+            typed=typed or {},
+            rows=rows,
+            mistakes=mistakes or {},
+            seen=_seen(site),
+            meanwhile=meanwhile,
+            saved=done == "saved",
+        )
+    return reply(request, page, status, person=person)
+
+
+def _room(
+    request: Request,
+    person: Person,
+    slug: str,
+    typed: Mapping[str, str] | None = None,
+    status: int = 200,
+    *,
+    mistakes: Mapping[str, str] | None = None,
+    meanwhile: bool = False,
+) -> Response:
+    with request.app.state.registry.session() as session:
+        room = rooms.room(session, slug)
+        if room is None:
+            return error(request, 404, "not_found")
+        facts = {key: getattr(room, key) for key in places.ORDER}
+        kept = {
+            key: "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+            for key, value in facts.items()
+        }
+        page = RoomFactsPage(
+            slug=room.slug, name=room.name, site=(room.site.slug, room.site.name), typed=typed or kept,
+            kept=kept, mistakes=mistakes or {}, seen=_room_seen(room), meanwhile=meanwhile,
+        )  # fmt: skip
+    return reply(request, page, status, person=person)
