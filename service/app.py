@@ -6,14 +6,13 @@ import threading
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from anyio import CapacityLimiter
 from fastapi import Depends, FastAPI
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.gzip import GZipMiddleware
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from service import api, health
-from service.auth import named, signed_in
+from service.auth import Turns, named, signed_in
 from service.errors import handle_errors
 from service.intake import Intake
 from service.middleware import BodyLimit, Noted, SecurityHeaders
@@ -101,7 +100,7 @@ def create_app(
     app.state.intake = intake
     app.state.monitoring = Monitoring(settings, registry, intake)
     app.state.oidc = Provider(settings) if settings.oidc_issuer else None
-    app.state.hashing = CapacityLimiter(sign_in.HASHING)
+    app.state.hashing = Turns(sign_in.HASHING, sign_in.WAITING)
     app.state.throttles = sign_in.throttles() | {"readings": api.readings.limits()}
     for router in PUBLIC:
         app.include_router(router)

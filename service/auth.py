@@ -10,8 +10,9 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Form, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from service.registry.tables import User
 
+R = TypeVar("R")
 COOKIE = "temoin"
 FORM_COOKIE = "temoin-form"  # of the sign-in form, before there is a session
 FORM_LASTING = timedelta(hours=12)  # what was typed waits in it, over a lunch and a meeting
@@ -201,6 +203,29 @@ def _same_token(request: Request, name: str, csrf: str) -> None:
 def _csrf_of(request: Request, token: str) -> str:
     key = f"csrf:{request.app.state.settings.signing_key()}"
     return hmac.new(key.encode(), token.encode(), hashlib.sha256).hexdigest()
+
+
+class Turns:
+    """Work that is heavy: `at_once` of it, beside the event loop, and `waiting` more; then it is `full`.
+
+    Nothing is awaited between the count and what it counts: of those who come together none slips in.
+    """
+
+    def __init__(self, at_once: int, waiting: int) -> None:
+        self._limiter, self._most, self._asked = CapacityLimiter(at_once), at_once + waiting, 0
+
+    @property
+    def full(self) -> bool:
+        """Whether the next one had better come back."""
+        return self._asked >= self._most
+
+    async def run(self, call: Callable[..., R], *args: object) -> R:
+        """What `call` returns, in a thread, when it is its turn."""
+        self._asked += 1
+        try:
+            return await to_thread.run_sync(call, *args, limiter=self._limiter)
+        finally:
+            self._asked -= 1
 
 
 class Throttle:

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import structlog
-from anyio import to_thread
 from fastapi import APIRouter, BackgroundTasks, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
@@ -68,8 +67,7 @@ async def choose(
         error = "differ"
     if error is not None:
         return await run_in_threadpool(_choose, request, token, error)
-    limiter = request.app.state.hashing
-    if not await to_thread.run_sync(_use, request, token, password, limiter=limiter):
+    if not await request.app.state.hashing.run(_use, request, token, password):
         return await run_in_threadpool(_choose, request, token)
     return RedirectResponse("/sign-in?chosen=1", 303)
 

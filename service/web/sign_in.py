@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Annotated, Any
 
-from anyio import to_thread
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
@@ -80,12 +79,10 @@ async def sign_in(
     wait = _wait(request, account)
     if wait:
         again |= {"error": "too_many", "status": 429, "wait": wait}
-    elif request.app.state.hashing.statistics().tasks_waiting >= WAITING:
+    elif request.app.state.hashing.full:
         again |= {"error": "busy", "status": 503, "wait": BUSY}
     else:
-        user = await to_thread.run_sync(
-            _checked, request, account, password, limiter=request.app.state.hashing
-        )
+        user = await request.app.state.hashing.run(_checked, request, account, password)
         if user is not None:
             _succeeded(request, account)
             return await run_in_threadpool(welcome, request, user, next, kept)
