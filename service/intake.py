@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from service.settings import Settings
 
 LANDING = "http"
-MOST_ITEMS = 1000  # a request
+EVENT = "application/-/device/-/event/{event}"  # as its topics have it: the body names the device
+MOST_ITEMS = 10_000  # a request
 AGAIN = 5.0  # seconds between attempts to become the mover
 BLANK = " \t\r\n"
 log = logging.getLogger("temoin.intake")
@@ -83,13 +84,15 @@ class Intake:
                 self._landing = river.open_landing(self._settings, LANDING)
             return self._landing
 
-    def take(self, gateway: str, body: bytes, now: datetime) -> Taken:
+    def take(self, gateway: str, body: bytes, now: datetime, event: str | None = None) -> Taken:
         """Land what a gateway posted, and say what can be read of it.
 
+        `event` is what ChirpStack says beside the body: which of its events it is (`up`, `join`, …).
         Raises LandingError, ForeignDevice or TooManyItems: then nothing was kept.
         """
-        items = list(_items(gateway, body))
-        messages = [Message(f"temoin/{gateway}/{device or ''}", raw, now) for device, raw in items]
+        items = [(None, body)] if event else list(_items(gateway, body))
+        beside = EVENT.format(event=event) if event else ""
+        messages = [Message(f"temoin/{gateway}/{beside or device or ''}", raw, now) for device, raw in items]
         readings, refused = 0, []
         with self._turn:  # the gate remembers the clocks of devices
             for number, message in enumerate(messages):
