@@ -442,6 +442,9 @@ class Standstill:
     waiting: int
 
 
+Step = Literal["rooms", "heard", "placed", "experiment"]  # of a new installation, in order
+
+
 @dataclass(frozen=True)
 class HomePage:
     """Today: what runs, what waits for a decision, what went silent."""
@@ -457,6 +460,7 @@ class HomePage:
     answers_week: int = 0
     progress: Progress | None = None
     standstill: Standstill | None = None
+    path: Mapping[Step, bool] = field(default_factory=dict)  # done or not; empty once all are
     template = "home.html"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
@@ -14,6 +14,11 @@ from service.auth import Person, signed_in
 from service.registry import answers, devices, experiments, quarantine, rooms
 from service.web.experiments import line
 from service.web.reply import error, now, reply, today
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from dashboards.pages import Step
 
 router = APIRouter(include_in_schema=False)
 SOON = timedelta(days=90)
@@ -59,8 +64,20 @@ def home_page(request: Request, person: Annotated[Person, Depends(signed_in)]) -
             standstill=_standstill(request),
             quarantined=sum(n for _, n in quarantine.waiting_by_code(session)),
             answers_week=answers.total(session, slugs, day - timedelta(days=6), day),
+            path=_path(session, rooms=bool(slugs), placed=bool(placed)),
         )
     return reply(request, page, person=person)
+
+
+def _path(session: Session, *, rooms: bool, placed: bool) -> dict[Step, bool]:
+    """The steps of a new installation, each done or not; none once all are."""
+    steps: dict[Step, bool] = {
+        "rooms": rooms,
+        "heard": bool(devices.everything(session)),
+        "placed": placed,
+        "experiment": bool(experiments.everything(session)),
+    }
+    return {} if all(steps.values()) else steps
 
 
 def _standstill(request: Request) -> Standstill | None:

@@ -196,3 +196,26 @@ def test_on_either_database(either_registry, now, settings):
         )
         assert places.close(session, made, places.public_holidays(2026), now) == 11
         assert not places.refers(session, made.rooms[0])
+
+
+def test_a_new_installation_is_a_path_that_checks_itself(staff, registry):
+    page = staff.get("/").text
+    assert "Pour commencer" in page
+    assert page.count(">à faire</span>") == 1
+    assert 'class="btn" href="/sites"' in page
+    assert 'class="btn" href="/devices"' not in page
+    post(staff, "/sites", **HOURS)
+    post(staff, "/site/annexe/rooms", list="Loire;8", sure="yes")
+    page = staff.get("/").text
+    assert page.count(">fait</span>") == 1
+    with registry.session() as session:
+        session.add(Device(key="g/a", gateway="g", first_seen=datetime.now(UTC), last_seen=datetime.now(UTC)))
+    page = staff.get("/").text
+    assert page.count(">fait</span>") == 2
+    assert 'class="btn" href="/devices"' in page
+
+
+@pytest.mark.usefixtures("site")
+def test_a_reader_is_not_sent_where_no_reader_may_go(reader):
+    for path in ("/", "/rooms"):
+        assert "/sites" not in reader.get(path).text
