@@ -9,16 +9,17 @@ from zoneinfo import ZoneInfo
 
 from sensors.draft import Draft, parsed
 from sensors.formats import ANY, BINARY, TEXT, known_formats, native
+from sensors.mapping import NOT_OF_MEANING, ROOT, fits
 from sensors.reading import PayloadRejected, Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from sensors.formats import Format
+    from sensors.mapping import Mapping
 
 LARGEST_PAYLOAD = 2_000_000  # bytes
-ROOT = "temoin"
 _NATIVE = cast("Format", native)
 _NATIVE_LEVELS = len(("temoin", "{gateway}", "{device}"))
 _JSON_BEGINS = frozenset(["{", "[", '"'])
@@ -30,18 +31,26 @@ _TOP_KEYS = 64  # among which the mark of a format is looked for
 
 
 class Decoder:
-    """Decodes payloads of every known format; `mappings` come before them, `timezone` is that of naive times.
+    """Decodes payloads of every known format, else by `mappings`; `timezone` is that of naive times.
+
+    Mappings are asked about what the formats refuse, of the first whose topic fits. They may be a function,
+    called for every refused message: its mappings may change.
 
     Costs the same however many formats there are: the format of a topic is looked up once. Every format is
     also known below `temoin/{gateway}/`, where the broker lets a gateway write: its devices are then that
     gateway's, whatever root the format itself would name.
     """
 
-    def __init__(self, mappings: Iterable[Format] = (), timezone: str = "Europe/Paris") -> None:
+    def __init__(
+        self,
+        mappings: Iterable[Mapping] | Callable[[], Iterable[Mapping]] = (),
+        timezone: str = "Europe/Paris",
+    ) -> None:
         self._zone = ZoneInfo(timezone)
-        mapped, known = tuple(mappings), known_formats()
-        self._mapped, self._filters = _filters(mapped), _filters(known)
-        self._marks = _marks((*mapped, *known))
+        fixed = () if callable(mappings) else tuple(mappings)
+        self._mappings = mappings if callable(mappings) else lambda: fixed
+        known = known_formats()
+        self._filters, self._marks = _filters(known), _marks(known)
         self._routes: dict[str, _Route] = {}
 
     def decode(
@@ -53,16 +62,43 @@ class Decoder:
         """
         if len(payload) > LARGEST_PAYLOAD:
             raise PayloadRejected(f"too_large: {len(payload)} bytes, at most {LARGEST_PAYLOAD} are read")
+        draft = self.read(topic, payload, received_at, retained=retained)
+        if draft.refusals:
+            raise PayloadRejected(_reason(draft.refusals), draft.readings)
+        return draft.readings
+
+    def read(self, topic: str, payload: bytes, received_at: datetime, *, retained: bool = False) -> Draft:
+        """What the formats, else the mappings, make of a message: its readings, its refusals, its origin."""
         draft = Draft(topic, payload, received_at, self._zone, retained=retained)
         try:
             self._format(draft).read(draft)
         except PayloadRejected as rejection:
-            if not draft.readings:
-                raise
-            raise PayloadRejected(rejection.reason, draft.readings) from rejection
+            draft.refusals = [(rejection.code, rejection.reason.partition(": ")[2])]
         if draft.refusals:
-            raise PayloadRejected(_reason(draft.refusals), draft.readings)
-        return draft.readings
+            self._map(draft, topic)
+        return draft
+
+    def _map(self, draft: Draft, topic: str) -> None:
+        """Let a mapping say what the formats did not understand; it answers for that, they for the rest."""
+        meant = [refusal for refusal in draft.refusals if refusal[0] not in NOT_OF_MEANING]
+        if not meant:
+            return
+        mapping = next((each for each in self._mappings() if each.fits(topic)), None)
+        if mapping is None:
+            return
+        refused, draft.refusals = draft.refusals, []
+        before = len(draft.readings)
+        try:
+            if not mapping.read(draft, topic):
+                draft.refusals = refused
+                return
+        except PayloadRejected as rejection:
+            draft.refusals.append((rejection.code, rejection.reason.partition(": ")[2]))
+        said = {(each.device, each.metric, each.time) for each in draft.readings[before:]}
+        draft.readings[:before] = [
+            each for each in draft.readings[:before] if (each.device, each.metric, each.time) not in said
+        ]
+        draft.refusals += [refusal for refusal in refused if refusal[0] in NOT_OF_MEANING]
 
     def knows_shape(self, payload: bytes) -> bool:
         """Whether the payload tells its format on any topic."""
@@ -124,9 +160,8 @@ class Decoder:
 
     def _found(self, topic: str) -> _Route:
         levels = topic.split("/")
-        mapped = _first(self._mapped, levels)
-        if mapped is not None or levels[0] != ROOT:
-            return _Route(mapped or _first(self._filters, levels), None, topic)
+        if levels[0] != ROOT:
+            return _Route(_first(self._filters, levels), None, topic)
         gateway, inner = (levels[1], levels[2:]) if len(levels) > _NATIVE_LEVELS - 1 else (None, levels)
         if len(levels) == _NATIVE_LEVELS:
             return _Route(_NATIVE, gateway, inner[0])
@@ -162,7 +197,7 @@ def _filters(formats: tuple[Format, ...]) -> list[tuple[list[str], Format]]:
 
 
 def _first(filters: list[tuple[list[str], Format]], levels: list[str]) -> Format | None:
-    return next((known for filter_, known in filters if _fits(filter_, levels)), None)
+    return next((known for filter_, known in filters if fits(filter_, levels)), None)
 
 
 def _is_native(draft: Draft) -> bool:
@@ -184,7 +219,7 @@ def _is_literal(level: str) -> bool:
 
 
 def _marks(formats: tuple[Format, ...]) -> dict[str, list[tuple[str, Format]]]:
-    """Top-level key → the formats it marks, each with the key that must be within; mappings come first."""
+    """Top-level key → the formats it marks, each with the key that must be within."""
     marks: dict[str, list[tuple[str, Format]]] = {}
     for known in formats:
         for mark in known.MARKS:
@@ -192,16 +227,6 @@ def _marks(formats: tuple[Format, ...]) -> dict[str, list[tuple[str, Format]]]:
             key, _, inner = mark.removeprefix("[].").partition(".")
             marks.setdefault(listed + key, []).append((inner, known))
     return marks
-
-
-def _fits(levels_of_filter: list[str], levels: list[str]) -> bool:
-    """MQTT's own rule: + is one level, # the rest."""
-    for index, wanted in enumerate(levels_of_filter):
-        if wanted == "#":
-            return True
-        if index >= len(levels) or wanted not in ("+", levels[index]):
-            return False
-    return len(levels) == len(levels_of_filter)
 
 
 def _reason(refusals: list[tuple[str, str]]) -> str:

@@ -46,6 +46,7 @@ class Draft:
         "_seq",
         "_time",
         "_time_source",
+        "origins",
         "payload",
         "readings",
         "received_at",
@@ -68,6 +69,7 @@ class Draft:
         self._document: object = None
         self._bound: str | None = None
         self._fields_left = MOST_FIELDS
+        self.origins = 0
 
     @property
     def document(self) -> object:
@@ -143,7 +145,17 @@ class Draft:
             self._time = whole_milliseconds(self.received_at)
             self._time_source = "received"
         self._seq = self._sequence(seq)
+        self.origins += 1
         return True
+
+    @property
+    def named(self) -> tuple[str, str]:
+        """The gateway and the device's own name, as the last `origin` told them."""
+        return self._gateway, self._device.partition("/")[2]
+
+    def rename(self, gateway: str, device: object) -> bool:
+        """Say that what follows is another device's, of the instant told before."""
+        return self.origin(gateway, device, self._time.isoformat(), self._time_source)
 
     def bind(self, gateway: str, topic: str) -> None:
         """Say which gateway sent the message, whose its devices are; `topic` is what follows its name."""

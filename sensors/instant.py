@@ -90,6 +90,8 @@ def _from_epoch(number: float) -> datetime:
     size = abs(number)
     if not size < _NANOSECONDS_END:  # NaN and infinity too
         raise UnreadableError("bad_time", f"{shown(number)}, no number since 1970")
+    if number < 0:
+        raise UnreadableError("clock_behind", f"{shown(number)}, before 1970: the clock was never set")
     if size < _SECONDS_END:
         micros = round(number * 1_000_000)  # first: 1680962879.62 s is …879.619999 in binary
     elif size < _MILLISECONDS_END:

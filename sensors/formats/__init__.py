@@ -26,7 +26,7 @@ ANY = "(any)"
 
 
 class Format(Protocol):
-    """What a module of this package offers, and so does a mapping."""
+    """What a module of this package offers."""
 
     TOPICS: tuple[str, ...]
     MARKS: tuple[str, ...]
