@@ -37,7 +37,7 @@ NOT_OF_MEANING = frozenset(
 DeviceFrom = Literal["format", "topic", "field", "name"]
 TimeFrom = Literal["format", "field", "reception"]
 MappingCode = Literal[
-    "topic", "device", "swallow", "time", "fields", "field", "metric", "unit", "scale", "twice"
+    "topic", "device", "swallow", "overlap", "time", "fields", "field", "metric", "unit", "scale", "twice"
 ]
 ROOT = "temoin"  # of topics that a gateway of our own broker writes below its name
 _MISSING = object()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
-from sensors.reading import Message, PayloadRejected, Reading, ReadingsRefused, SensorError
+from sensors.reading import Message, PayloadRejected, Reading, ReadingsRefused, SensorError, StoreError
 
 if TYPE_CHECKING:
     import threading
@@ -120,6 +120,8 @@ class Sieve:
             ), None
         except PayloadRejected as rejection:
             return rejection.readings, rejection.reason
+        except StoreError:  # the registry does not say which mappings there are: the message waits
+            raise
         except Exception as error:  # a bug in one format must not stop the river; its bytes are kept
             log.exception("the decoder failed on a message of %s", message.topic)
             return (

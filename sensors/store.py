@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
     from sensors.reading import Reading
 
+Key = tuple[str, str, "datetime"]  # device, metric, time: what a reading is one of
+WITHDRAWN = -1e308  # stands, in a store, where a reading was removed: no sensor measures that
+
 
 class ReadingStore(Protocol):
     """(device, metric, time in ms) → value; the last received wins.
@@ -26,6 +29,10 @@ class ReadingStore(Protocol):
         Raises StoreError: none or some are kept, and writing them all again is right. Raises
         ReadingsRefused when all are kept but some that the store will never take.
         """
+        ...
+
+    def remove(self, keys: Iterable[Key]) -> None:
+        """Take these readings back, there or not; one written again is there again. Raises StoreError."""
         ...
 
     def read(

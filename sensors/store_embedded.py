@@ -7,6 +7,7 @@ Any process reads while one writes:
 3. Readers look at SQLite first and at Parquet second, and SQLite wins: a row being put away is found
    once or twice, never not at all, and shown once.
 4. A late reading of a day put away goes to SQLite and waits there for the next `settle`.
+5. So does the mark of a removed one; nobody is shown marks, and `settle` leaves them out.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sensors.reading import Reading, StoreError
+from sensors.store import WITHDRAWN
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     import duckdb
     import numpy as np
     import pandas as pd
+
+    from sensors.store import Key
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FIRST_DAY = date(1970, 1, 1)
@@ -92,6 +96,15 @@ class EmbeddedStore:
             connection.executemany(UPSERT, self._rows(connection, readings, latest))
             connection.executemany(UPSERT_LATEST, ((series, *last) for series, last in latest.items()))
 
+    def remove(self, keys: Iterable[Key]) -> None:
+        """Take these readings back, there or not. Raises StoreError."""
+        marks = [
+            Reading(device, metric, WITHDRAWN, "", time, "received", "") for device, metric, time in keys
+        ]
+        self.write(marks)
+        with self._exclusive():
+            self._look_for_latest()
+
     def read(
         self,
         start: datetime,
@@ -106,6 +119,21 @@ class EmbeddedStore:
         if not files:
             return _frame(open_rows)
         return _frame(self._settled_rows(files, _condition(first, last, devices, metrics), open_rows))
+
+    def _look_for_latest(self) -> None:
+        """What is now the last reading of series whose last one was removed: within the year before."""
+        with self._reader() as connection:
+            query = "SELECT id, device, metric, time FROM latest JOIN series ON series = id WHERE value = ?"
+            removed = connection.execute(query, (WITHDRAWN,)).fetchall()
+        found = []
+        for series, device, metric, time in removed:
+            last = EPOCH + time * MILLISECOND
+            frame = self.read(last - timedelta(days=366), last, [device], [metric]).tail(1)
+            times, values = frame["time"].astype("int64"), frame["value"]
+            found += [(series, int(time), float(value)) for time, value in zip(times, values, strict=True)]
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM latest WHERE value = ?", (WITHDRAWN,))
+            connection.executemany(UPSERT_LATEST, found)
 
     def latest(self, devices: Collection[str] | None = None) -> pd.DataFrame:
         """The last reading of each device and metric; columns as `read`."""
@@ -297,7 +325,7 @@ class EmbeddedStore:
         columns = self._open_rows(day * DAY, (day + 1) * DAY, None, None)
         if target.exists():
             columns = self._settled_rows([str(target)], ("true", []), columns)
-        self._replace(target, columns)
+        self._replace(target, _shown(columns))
         with self._transaction() as connection:
             connection.execute("DELETE FROM readings WHERE day = ?", (day,))
 
@@ -375,10 +403,17 @@ def _plain_frame(columns: Columns) -> pd.DataFrame:
     return pd.DataFrame({**columns, "time": columns["time"].astype("datetime64[ms]")})
 
 
+def _shown(columns: Columns) -> Columns:
+    """Without the marks of readings that were removed."""
+    stays = columns["value"] != WITHDRAWN
+    return columns if stays.all() else {name: column[stays] for name, column in columns.items()}
+
+
 def _frame(columns: Columns) -> pd.DataFrame:
     """As the protocol promises them: str, str, datetime64[ms, UTC], float64."""
     import pandas as pd  # noqa: PLC0415 - see _named
 
+    columns = _shown(columns)
     times: np.ndarray[Any, Any] = columns["time"].astype("datetime64[ms]")
     return pd.DataFrame(
         {

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import re
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -25,11 +26,14 @@ from urllib3 import Retry
 from urllib3.exceptions import HTTPError
 
 from sensors.reading import Reading, ReadingsRefused, StoreError
+from sensors.store import WITHDRAWN
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     import pandas as pd
+
+    from sensors.store import Key
 
 MEASUREMENT = "readings"
 BATCH = 5_000  # lines a request
@@ -41,6 +45,7 @@ BAD_LINES, TOO_LARGE, NOT_ALLOWED, NOT_FOUND, MADE_MEANWHILE = (400, 422), 413, 
 PARTLY_KEPT = 422
 COLUMNS = {"_time": "str", "_value": "float64", "_field": "str", "device": "str"}
 PLAIN = Dialect(header=True, delimiter=",", annotations=[], comment_prefix="#", date_time_format="RFC3339")
+BUT_REMOVED = f"|> filter(fn: (r) => r._value > {int(WITHDRAWN / 2)}.0) |> last()"
 # a tag's value cannot hold control characters, nor end in a backslash; % is what the others are written with
 _UNWRITABLE = re.compile(r"[\x00-\x1f\x7f%\\]")
 _WRITTEN = re.compile(r"%([0-9A-F]{2})")
@@ -84,6 +89,17 @@ class InfluxStore:
         if refused:
             raise ReadingsRefused(refused)
 
+    def remove(self, keys: Iterable[Key]) -> None:
+        """Take these readings back, there or not. Raises StoreError.
+
+        InfluxDB deletes whole points, of every metric: a mark is written instead, which nobody is shown.
+        """
+        marks = (
+            Reading(device, metric, WITHDRAWN, "", time, "received", "") for device, metric, time in keys
+        )
+        with suppress(ReadingsRefused):  # older than the bucket keeps: gone already
+            self.write(marks)
+
     def read(
         self,
         start: datetime,
@@ -94,11 +110,20 @@ class InfluxStore:
         """Readings of [start, end), as the protocol has them."""
         if start >= end:  # which InfluxDB takes for a mistake
             return _frame(None)
-        return self._query(_flux(self.bucket, start, end, devices, metrics))
+        return _shown(self._query(_flux(self.bucket, start, end, devices, metrics)))
 
     def latest(self, devices: Collection[str] | None = None) -> pd.DataFrame:
         """The last reading of each device and metric."""
-        return self._query(_flux(self.bucket, FIRST, LAST, devices, None, "|> last()"))
+        import pandas as pd  # noqa: PLC0415 - ingestion never reads
+
+        found = self._query(_flux(self.bucket, FIRST, LAST, devices, None, "|> last()"))
+        removed = found["value"] == WITHDRAWN
+        if not removed.any():
+            return found
+        asked = set(found.loc[removed, "device"])
+        before = self._query(_flux(self.bucket, FIRST, LAST, sorted(asked), None, BUT_REMOVED))
+        both = pd.concat([found[~found["device"].isin(asked)], before])
+        return both.sort_values(["device", "metric"], ignore_index=True)
 
     def settle(self, before: date) -> list[date]:  # noqa: ARG002 - the protocol's
         """No day: InfluxDB compacts its own files."""
@@ -255,6 +280,12 @@ def _written_tag(device: str) -> str:
 
 def _read_tag(value: str) -> str:
     return _WRITTEN.sub(lambda found: chr(int(found[1], 16)), value)
+
+
+def _shown(found: pd.DataFrame) -> pd.DataFrame:
+    """Without the marks of readings that were removed."""
+    stays = found["value"] != WITHDRAWN
+    return found if stays.all() else found[stays].reset_index(drop=True)
 
 
 def _frame(found: pd.DataFrame | None) -> pd.DataFrame:

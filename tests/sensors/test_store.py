@@ -177,3 +177,27 @@ def test_times_keep_their_milliseconds(store: ReadingStore):
     store.write([reading(1, instant)])
     store.settle(date(2026, 3, 3))
     assert store.read(MONDAY, MONDAY + DAY)["time"].tolist() == [pd.Timestamp(instant)]
+
+
+def test_what_is_removed_is_gone_and_the_rest_stays(store: ReadingStore):
+    later = MONDAY + timedelta(hours=1)
+    readings = [reading(1, MONDAY), reading(2, later), reading(3, later, metric="temperature")]
+    store.write([*readings, reading(4, later, device="nord/adour")])
+    store.settle((MONDAY + DAY).date())  # also from a day that was put away
+    keys = [("nord/loire", "co2", later), ("nord/nobody", "co2", later)]
+    for _ in range(2):
+        store.remove(keys)
+        assert [row[3] for row in everything(store)] == [4.0, 1.0, 3.0]
+        assert list(store.latest()["value"]) == [4.0, 1.0, 3.0]
+        store.settle((MONDAY + DAY).date())
+    assert list(store.latest(["nord/loire"])["value"]) == [1.0, 3.0]
+    store.write(readings)
+    assert [row[3] for row in everything(store)] == [4.0, 1.0, 2.0, 3.0]
+    assert list(store.latest(["nord/loire"])["value"]) == [2.0, 3.0]
+
+
+def test_a_device_that_is_removed_wholly_has_no_latest(store: ReadingStore):
+    store.write([reading(1, MONDAY)])
+    store.remove([("nord/loire", "co2", MONDAY)])
+    assert everything(store) == []
+    assert store.latest().empty
