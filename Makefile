@@ -18,10 +18,10 @@ demo: $(VENV)/.run ## Everything on this machine, no server needed; prints the a
 	@exec $(BIN)/temoin demo --port $(PORT) $(ARGS)
 
 test: $(VENV)/.dev ## The tests; what cannot run here is skipped and says what is missing
-	@exec $(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS) || { rm -f .coverage; exit 1; }
 
-check: lint types $(VENV)/.dev ## Style, types, import rules, tests with branch coverage
-	@exec $(BIN)/python -m pytest -q -n 2 --dist loadfile --cov --cov-report=term:skip-covered $(ARGS)
+check: lint types .coverage ## Style, types, import rules, branch coverage (tests run again if anything changed)
+	@$(BIN)/coverage report --skip-covered
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports --no-cache
@@ -49,6 +49,9 @@ lock: $(VENV)/.dev ## Renew the three lock files of hashes from pyproject.toml
 		--no-emit-index-url --extra postgresql --group dev pyproject.toml -o tests/requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		--no-emit-index-url --group build -o service/deploy/build.lock
+
+.coverage: $(VENV)/.dev $(shell git ls-files 2>/dev/null)
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --cov --cov-report= $(ARGS) || { rm -f $@; exit 1; }
 
 clean: ## Forget the virtual environment and every cache
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov
