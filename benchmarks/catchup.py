@@ -56,7 +56,7 @@ def move(folder: str, url: str, token: str) -> None:
     registry.migrate()
     store, landing = river.open_store(settings), river.open_landing(settings, "mqtt")
     mover = river.mover(settings, registry, store, landing)
-    mover._sieve = river.sieve(settings, Gate(max_age=None))  # noqa: SLF001 - these messages are of another year
+    mover._sieve = river.sieve(settings, registry, Gate(max_age=None))  # noqa: SLF001 - these messages are of another year
     gc.set_threshold(*SPARING)
     total, began, marks = landing.backlog, time.perf_counter(), []
     process, moved = psutil.Process(), 0

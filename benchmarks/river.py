@@ -38,7 +38,7 @@ def move(folder: Path) -> None:
     gc.set_threshold(*SPARING)
     store = river.open_store(settings)
     mover = river.mover(settings, registry, store, landing)
-    mover._sieve = river.sieve(settings, Gate(max_ahead=timedelta(days=9999), max_age=None))  # noqa: SLF001
+    mover._sieve = river.sieve(settings, registry, Gate(max_ahead=timedelta(days=9999), max_age=None))  # noqa: SLF001
     began = time.process_time()
     while mover.step():
         pass

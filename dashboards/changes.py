@@ -31,6 +31,8 @@ KINDS: dict[str, str] = {
     "gateway_tokens": N_("le jeton de la passerelle"),
     "users": N_("la personne"),
     "identities": N_("l’identité auprès de l’organisation"),
+    "mappings": N_("la correspondance"),
+    "shares": N_("le lien de partage"),
 }
 ACTIONS: dict[str, str] = {
     "created": N_("**{who}** a créé {kind} **{called}**"),
@@ -61,6 +63,7 @@ FIELDS: dict[str, str] = {
     "entered_by": N_("saisi par"), "entered_at": N_("saisi le"), "euros": N_("euros"), "hours": N_("heures"),
     "choice": N_("choix"), "body": N_("instance"), "decided_on": N_("décidé le"), "lessons": N_("enseignements"),
     "added_at": N_("ajoutée le"), "made_at": N_("fait le"), "token_sha256": N_("jeton"),
+    "made_by": N_("fait par"), "revoked_at": N_("révoqué le"),
     "broker_hash": N_("mot de passe du courtier"), "email": N_("adresse électronique"),
     "password_hash": N_("mot de passe"), "active": N_("compte ouvert"), "created_at": N_("créé le"),
     "issuer": N_("émetteur"), "subject": N_("identifiant chez l’émetteur"), "linked_at": N_("reliée le"),

@@ -145,11 +145,11 @@ class Sieve:
                 _see(sifted.seen, reading, received_at)
             if reading.time is not instant:
                 instant = reading.time
-                sifted.days.add(self._day(instant))
+                sifted.days.add(self.day(instant))
         if reason is not None:
             sifted.refusals.append(Refusal(landing_id, message, reason))
 
-    def _day(self, instant: datetime) -> date:
+    def day(self, instant: datetime) -> date:
         """The local day; offsets of zones change on quarters of an hour at most."""
         quarter = instant.replace(minute=instant.minute // 15 * 15, second=0, microsecond=0)
         day = self._days.get(quarter)

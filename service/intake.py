@@ -68,7 +68,7 @@ class Intake:
     def __init__(self, settings: Settings, registry: Registry) -> None:
         self._settings, self._registry = settings, registry
         self._turn = threading.Lock()
-        self._sieve = river.sieve(settings)
+        self._sieve = river.sieve(settings, registry)
         self._landing: Landing | None = None
         self._mover: Mover | None = None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+import time
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -18,8 +19,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from experiments.reason import ExperimentError
 from sensors.reading import SensorError
-from service import outcomes, results
-from service.registry import answers, device_days, experiments, users
+from service import outcomes, replays, results
+from service.registry import answers, device_days, experiments, mappings, quarantine, users
 from service.registry.tables import Lease
 from service.registry.upsert import insert
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 LEASE, LASTING = "jobs", timedelta(minutes=2)
 EVERY = 30.0  # seconds between two passes
+LISTENING = 1.0  # seconds between two looks whether somebody asked for something
 DEVICE_DAYS = timedelta(days=400)  # how long is kept how devices did: two winters can be compared
 DAYS_A_PASS = 20  # computed before the lease is renewed
 log = structlog.get_logger("temoin.jobs")
@@ -59,11 +61,26 @@ class Jobs:
         """Pass after pass until `stop`; a store or registry that fails is tried again at the next pass."""
         while not stop.is_set():
             done = self._try(stop)
-            stop.wait(0 if done is not None and done.more else EVERY)
+            if done is None or not done.more:
+                self._rest(stop, asked=done is not None and done.held)
         try:
             self.release()
         except SQLAlchemyError as error:
             log.warning("the lease was not given back; it runs out by itself", error=str(error))
+
+    def _rest(self, stop: threading.Event, *, asked: bool) -> None:
+        """Wait for the next pass, which is now when somebody asked for a replay."""
+        until = time.monotonic() + EVERY
+        while not stop.wait(LISTENING) and time.monotonic() < until:
+            if asked and self._is_asked():
+                return
+
+    def _is_asked(self) -> bool:
+        try:
+            with self._registry.session() as session:
+                return mappings.due(session, datetime.now(UTC) - replays.SETTLING) is not None
+        except SQLAlchemyError:  # the next pass says so
+            return False
 
     def _try(self, stop: threading.Event) -> Pass | None:
         try:
@@ -76,6 +93,15 @@ class Jobs:
         """One pass, at the instant `now`."""
         if not self._hold(now):
             return Pass(held=False)
+        began = time.monotonic()
+
+        def goes_on() -> bool:
+            """Whether what takes long may: nobody stops it, and the lease is still ours."""
+            held = self._hold(now + timedelta(seconds=time.monotonic() - began))
+            return held and not (stop is not None and stop.is_set())
+
+        if replays.run_due(self._settings, self._registry, self._store, now, goes_on):
+            return Pass(held=True, more=True)  # the days concerned are computed after this
         today = now.astimezone(self._settings.zone).date()
         settled = len(self._store.settle(now.astimezone(UTC).date()))
         with self._registry.session() as session:
@@ -114,7 +140,9 @@ class Jobs:
                 now,
             )
             users.forget_expired(session, now)
+            shares.forget(session, now)
             device_days.forget(session, today - DEVICE_DAYS)
+            quarantine.forget(session, now - timedelta(days=settings.raw_days))
 
     def _hold(self, now: datetime) -> bool:
         """Take or renew the lease."""

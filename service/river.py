@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
+import time
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -12,21 +11,24 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from sensors.decode import Decoder
 from sensors.landing import MEGABYTE, Landing
-from sensors.move import Mover, Refusal, Sieve, Sighting, traced
+from sensors.move import Mover, Refusal, Sieve, Sighting
 from sensors.quality import Gate
-from sensors.reading import Message, ReadingsRefused, StoreError
+from sensors.reading import StoreError
 from sensors.store_embedded import EmbeddedStore
-from service.registry import devices, gateways, quarantine
+from service.registry import devices, gateways, mappings, quarantine
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Mapping as Keyed
     from datetime import date
 
+    from sensors.mapping import Mapping
     from sensors.move import Heard
     from sensors.store import ReadingStore
     from service.registry import Registry
-    from service.registry.tables import QuarantineEntry
     from service.settings import Settings
+
+MAPPINGS_LAST = 2.0  # seconds until a change of the mappings is noticed
 
 
 def open_store(settings: Settings) -> ReadingStore:
@@ -53,9 +55,27 @@ def open_landing(settings: Settings, name: str) -> Landing:
     )
 
 
-def sieve(settings: Settings, gate: Gate | None = None) -> Sieve:
-    """Decoder and gate as these settings want them."""
-    return Sieve(Decoder(timezone=settings.timezone), gate or Gate(), settings.zone)
+class CurrentMappings:
+    """The mappings of the registry, read again when a refused message asks and they are two seconds old."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._known: list[Mapping] = []
+        self._read_at = -MAPPINGS_LAST
+
+    def __call__(self) -> list[Mapping]:
+        """What holds now, within two seconds; raises StoreError when the registry does not say."""
+        if time.monotonic() - self._read_at >= MAPPINGS_LAST:
+            with _as_store_error(), self._registry.session() as session:
+                self._known = mappings.current(session)
+            self._read_at = time.monotonic()
+        return self._known
+
+
+def sieve(settings: Settings, registry: Registry, gate: Gate | None = None) -> Sieve:
+    """Decoder and gate as these settings want them, with what staff said of foreign payloads."""
+    decoder = Decoder(CurrentMappings(registry), settings.timezone)
+    return Sieve(decoder, gate or Gate(), settings.zone)
 
 
 def mover(
@@ -68,7 +88,7 @@ def mover(
     """The mover of one landing, with the registry behind it; `waiting` as `sensors.move.Mover` has it."""
     return Mover(
         landing,
-        sieve(settings),
+        sieve(settings, registry),
         store,
         RegistryQuarantine(registry),
         RegistryLedger(registry),
@@ -99,7 +119,7 @@ class RegistryLedger:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
 
-    def record(self, seen: Mapping[str, Sighting], days: Collection[date]) -> None:
+    def record(self, seen: Keyed[str, Sighting], days: Collection[date]) -> None:
         """Devices seen, by key, and local days that got readings; twice is harmless; raises StoreError."""
         with _as_store_error(), self._registry.session() as session:
             devices.note_seen(session, seen)
@@ -120,54 +140,6 @@ class RegistryCensus:
         refused = [(each.message.topic, each.message.received_at) for each in refusals]
         with _as_store_error(), self._registry.session() as session:
             gateways.count(session, heard, refused)
-
-
-@dataclass(frozen=True, slots=True)
-class Replayed:
-    """What a replay came to: messages now stored, readings in them, messages that still wait."""
-
-    stored: int = 0
-    readings: int = 0
-    waiting: int = 0
-
-
-def replay(
-    settings: Settings,
-    registry: Registry,
-    store: ReadingStore,
-    ids: Sequence[int] = (),
-    code: str | None = None,
-) -> Replayed:
-    """Decode waiting messages again: these, or those of one code, or all; what now passes is stored.
-
-    What still does not keeps waiting under its present reason. Killed half way, done again, nothing doubles.
-    """
-    done = Replayed()
-    again = sieve(settings, Gate(max_age=None))
-    with registry.session() as session:
-        for page in quarantine.chosen(session, ids, code):
-            messages = [(entry.id, _as_it_came(entry)) for entry in page]
-            sifted = again.sift(messages, most=sys.maxsize)
-            try:
-                store.write(sifted.readings)
-            except ReadingsRefused as refusal:
-                sifted.refusals += traced(again, messages, refusal, sifted.refusals)
-            refused = {refusal.landing_id: refusal.reason for refusal in sifted.refusals}
-            for entry in page:
-                quarantine.judge(entry, refused.get(entry.id))
-            devices.note_seen(session, sifted.seen)
-            devices.mark_stale(session, sifted.days, datetime.now(UTC))
-            session.commit()  # page by page: a long replay that is stopped keeps what it did
-            done = Replayed(
-                done.stored + len(page) - len(refused),
-                done.readings + len(sifted.readings),
-                done.waiting + len(refused),
-            )
-    return done
-
-
-def _as_it_came(entry: QuarantineEntry) -> Message:
-    return Message(entry.topic, entry.payload, entry.received_at, retained=entry.retained)
 
 
 @contextmanager

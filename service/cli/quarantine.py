@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -90,13 +91,13 @@ def replay(
     """
     _one_choice(ids, code, everything=everything)
     from sensors.reading import SensorError  # noqa: PLC0415 - see list_
-    from service import river  # noqa: PLC0415 - see list_
+    from service import replays, river  # noqa: PLC0415 - see list_
 
     settings = settings_or_end()
     registry = registry_or_end(settings)
     try:
         store = river.open_store(settings)
-        done = river.replay(settings, registry, store, ids or (), code)
+        done = replays.replay(settings, registry, store, ids or (), code)
         store.close()
     except SensorError as error:
         raise Ended(str(error)) from error
@@ -122,7 +123,7 @@ def drop(
     from service.registry import quarantine  # noqa: PLC0415 - see list_
 
     with registry_or_end(settings_or_end()).session() as session:
-        dropped = quarantine.drop(session, reason.strip(), ids or (), code)
+        dropped = quarantine.drop(session, reason.strip(), datetime.now(UTC), ids or (), code)
     typer.echo(f"{dropped} messages dropped.")
 
 

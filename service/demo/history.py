@@ -46,7 +46,7 @@ class History:
     ) -> None:
         self._settings, self._registry, self._store = settings, registry, store
         self._world, self._until = world, until
-        self._sieve = river.sieve(settings)
+        self._sieve = river.sieve(settings, registry)
         self._today = until.astimezone(world.zone).date()
 
     def every_day(self) -> list[date]:

@@ -54,6 +54,8 @@ KEPT: dict[type[Base], frozenset[str]] = {
     tables.GatewayToken: frozenset(),
     tables.User: frozenset(),
     tables.Identity: frozenset(),
+    tables.MappingVersion: frozenset(),
+    tables.Share: frozenset({"last_used", "frozen"}),
 }
 SECRET = frozenset({"password_hash", "broker_hash", "token_sha256"})  # that it changed is said, never to what
 HIDDEN = "•"

@@ -346,11 +346,30 @@ class StaleDay(Base):
     marked_at: Mapped[datetime]
 
 
+class QuarantineCause(Base):
+    """Why payloads of one gateway and shape wait, and how many: kept as they come and go, never counted."""
+
+    __tablename__ = "quarantine_causes"
+    __table_args__ = (UniqueConstraint("code", "gateway", "shape"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    code: Mapped[str] = mapped_column(String(40))
+    gateway: Mapped[str] = mapped_column(String(100))
+    shape: Mapped[str] = mapped_column(String(200))
+    waiting: Mapped[int] = mapped_column(default=0)
+    first_at: Mapped[datetime]  # of those that wait
+    last_at: Mapped[datetime]
+    latest_id: Mapped[int] = mapped_column(BigInteger)  # the entry that came last, whatever became of it
+
+
 class QuarantineEntry(Base):
     """A payload that could not become readings: why, and its bytes, until replayed or dropped."""
 
     __tablename__ = "quarantine"
-    __table_args__ = (UniqueConstraint("landing", "landing_id"), Index(None, "status", "code"))
+    __table_args__ = (
+        UniqueConstraint("landing", "landing_id"),
+        Index(None, "status", "code"),
+        Index(None, "cause_id", "status"),
+    )
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     landing: Mapped[str] = mapped_column(String(40))  # which landing, and the row in it:
     landing_id: Mapped[int] = mapped_column(BigInteger)  # delivering it twice is one entry
@@ -361,6 +380,56 @@ class QuarantineEntry(Base):
     code: Mapped[str] = mapped_column(String(40))
     reason: Mapped[str] = mapped_column(Text)
     status: Mapped[str] = mapped_column(String(10), default="waiting")  # waiting | replayed | dropped
+    cause_id: Mapped[int | None] = mapped_column(ForeignKey("quarantine_causes.id"))
+    settled_at: Mapped[datetime | None]  # replayed or dropped
+
+
+class MappingVersion(Base):
+    """What somebody said the payloads of a topic mean, version by version; without document: withdrawn."""
+
+    __tablename__ = "mappings"
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    topic: Mapped[str] = mapped_column(Text)
+    document: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    made_at: Mapped[datetime]
+    made_by: Mapped[str] = mapped_column(String(254))
+
+
+class Replay(Base):
+    """Refused messages to be read again, and how far that is: those of a cause, of a mapping, or all."""
+
+    __tablename__ = "replays"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    cause_id: Mapped[int | None] = mapped_column(ForeignKey("quarantine_causes.id"))
+    mapping: Mapped[int | None]  # its number
+    asked_at: Mapped[datetime]
+    asked_by: Mapped[str] = mapped_column(String(254))
+    ended_at: Mapped[datetime | None]
+    total: Mapped[int] = mapped_column(default=0)  # messages to look at
+    done: Mapped[int] = mapped_column(default=0)
+    stored: Mapped[int] = mapped_column(default=0)  # messages understood
+    readings: Mapped[int] = mapped_column(default=0)
+    removed: Mapped[int] = mapped_column(default=0)  # readings that an earlier version got wrong
+    waiting: Mapped[int] = mapped_column(default=0)  # messages that wait on
+    trouble: Mapped[str | None] = mapped_column(Text)
+
+
+class Share(Base):
+    """A link by which somebody without an account sees an experiment's page as it was when it was made."""
+
+    __tablename__ = "shares"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    token_sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    experiment_id: Mapped[int] = mapped_column(ForeignKey("experiments.id"), index=True)
+    made_at: Mapped[datetime]
+    made_by: Mapped[str] = mapped_column(String(254))
+    expires: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+    last_used: Mapped[datetime | None]  # to ten minutes
+    # `title`, and the HTML of the page by locale; empty once revoked
+    frozen: Mapped[dict[str, Any]] = mapped_column(deferred=True)
+    experiment: Mapped[Experiment] = relationship()
 
 
 class User(Base):

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from sensors.move import Refusal, Sighting
 from sensors.reading import Message, StoreError
-from service import river
+from service import replays, river
 from service.cli.quarantine import quarantine_app
 from service.registry import Registry, quarantine
 from service.registry.tables import Device, QuarantineEntry, StaleDay
@@ -105,8 +105,8 @@ def test_replay_stores_what_now_passes_and_leaves_the_rest_waiting(
     settings: Settings, registry: Registry, store: ReadingStore
 ):
     refuse(registry, GOOD, b"still bad", HALF)
-    done = river.replay(settings, registry, store)
-    assert done == river.Replayed(stored=1, readings=3, waiting=2)
+    done = replays.replay(settings, registry, store)
+    assert done == replays.Replayed(done=3, stored=1, readings=3, waiting=2)
     assert statuses(registry) == ["replayed", "waiting", "waiting"]
     frame = store.read(NOON - timedelta(days=1), NOON + timedelta(days=1))
     assert frame[["metric", "value"]].to_numpy().tolist() == [["co2", 613.0], ["temperature", 21.5]]
@@ -121,14 +121,14 @@ def test_replay_stores_what_now_passes_and_leaves_the_rest_waiting(
 
 def test_replay_twice_changes_nothing_more(settings: Settings, registry: Registry, store: ReadingStore):
     refuse(registry, GOOD)
-    river.replay(settings, registry, store)
-    assert river.replay(settings, registry, store) == river.Replayed()
+    replays.replay(settings, registry, store)
+    assert replays.replay(settings, registry, store) == replays.Replayed()
 
 
 def test_replay_of_some_leaves_the_others_alone(settings: Settings, registry: Registry, store: ReadingStore):
     refuse(registry, GOOD, GOOD, GOOD)
-    assert river.replay(settings, registry, store, ids=[2]).stored == 1
-    assert river.replay(settings, registry, store, code="other").stored == 0
+    assert replays.replay(settings, registry, store, ids=[2]).stored == 1
+    assert replays.replay(settings, registry, store, code="other").stored == 0
     assert statuses(registry) == ["waiting", "replayed", "waiting"]
 
 
@@ -137,7 +137,9 @@ def test_a_replay_of_many_goes_page_by_page(
 ):
     monkeypatch.setattr(quarantine, "PAGE", 2)
     refuse(registry, *[GOOD, b"bad"] * 3)
-    assert river.replay(settings, registry, store) == river.Replayed(stored=3, readings=6, waiting=3)
+    assert replays.replay(settings, registry, store) == replays.Replayed(
+        done=6, stored=3, readings=6, waiting=3
+    )
 
 
 def run(settings: Settings, *arguments: str) -> tuple[int, str]:
