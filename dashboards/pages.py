@@ -478,14 +478,148 @@ class QuarantineLine:
 
 
 @dataclass(frozen=True)
-class QuarantinePage:
-    """The newest payloads that could not become readings, and how many there are of each code."""
+class CauseLine:
+    """Why payloads of one gateway and shape wait: how many, when the first and the last came."""
 
-    entries: tuple[QuarantineLine, ...]
+    id: int
+    code: str
+    gateway: str
+    shape: str
+    waiting: int
+    first_at: datetime
+    last_at: datetime
+
+
+@dataclass(frozen=True)
+class ReplayLine:
+    """A replay under way or done: messages looked at of `total`, understood, waiting on; readings."""
+
+    asked_at: datetime
+    asked_by: str
+    done: int
+    total: int
+    stored: int
+    waiting: int
+    readings: int
+    removed: int
+    ended: bool
+
+
+@dataclass(frozen=True)
+class MappingLine:
+    """What the payloads of a topic were said to mean: field names to metrics, by whom, when."""
+
+    number: int
+    version: int
+    topic: str
+    fields: tuple[tuple[str, str], ...]
+    made_by: str
+    made_at: datetime
+
+
+@dataclass(frozen=True)
+class QuarantinePage:
+    """Why payloads could not become readings, those most first; what was said of some; what is replayed."""
+
+    causes: tuple[CauseLine, ...]
     counts: tuple[tuple[str, int], ...]
     total: int
     code: str | None = None  # shown alone
+    page: int = 1
+    pages: int = 1
+    replays: tuple[ReplayLine, ...] = ()
+    mappings: tuple[MappingLine, ...] = ()
+    may_change: bool = False
+    done: str = ""
     template = "quarantine.html"
+
+
+@dataclass(frozen=True)
+class FieldRow:
+    """A field of a payload and what is said of it; `value` None: it is not in the sample, or not shown.
+
+    `choice` is `metric|unit`; `scale` a factor, as text.
+    """
+
+    pointer: str
+    value: str | None
+    choice: str = ""
+    scale: str = "1"
+    may_name: bool = False
+    may_time: bool = False
+
+    @property
+    def name(self) -> str:
+        """The pointer as one reads it."""
+        return self.pointer[1:].replace("/", " › ").replace("~1", "/").replace("~0", "~") or "="
+
+
+@dataclass(frozen=True)
+class MappingForm:
+    """What the form holds. `levels` are those of a topic, `varies` the places of those that vary.
+
+    `each` points to a list of records; `told` is the device that the refusing format named, if it did.
+    """
+
+    levels: tuple[str, ...]
+    varies: frozenset[int]
+    rows: tuple[FieldRow, ...]
+    device_from: str = "topic"
+    device_field: str = ""
+    device_name: str = ""
+    time_from: str = "reception"
+    time_field: str = ""
+    each: str | None = None
+    told: str = ""
+
+    @property
+    def topic(self) -> str:
+        """The topic filter."""
+        return "/".join("+" if place in self.varies else level for place, level in enumerate(self.levels))
+
+
+@dataclass(frozen=True)
+class TriedLine:
+    """What a message would give: its readings, the device known already or not, and what is not understood."""
+
+    topic: str
+    readings: tuple[tuple[str, bool, str, float | None, datetime, str], ...]
+    reason: str  # `code: sentence`, empty when all is understood
+
+
+@dataclass(frozen=True)
+class CausePage:
+    """Payloads that wait for one reason, and what may be done: map, replay, drop. `sealed`: no values shown."""
+
+    cause: CauseLine
+    entries: tuple[QuarantineLine, ...]
+    form: MappingForm | None
+    choices: tuple[tuple[str, tuple[str, ...]], ...]
+    may_change: bool
+    sealed: bool = False
+    mistake: str = ""
+    other: str = ""
+    tried: tuple[TriedLine, ...] | None = None
+    why: str = ""  # typed
+    template = "cause.html"
+
+
+@dataclass(frozen=True)
+class MappingPage:
+    """What was said of the payloads of a topic, version by version, to be corrected or withdrawn."""
+
+    line: MappingLine
+    versions: tuple[MappingLine, ...]
+    form: MappingForm
+    choices: tuple[tuple[str, tuple[str, ...]], ...]
+    may_change: bool
+    sealed: bool = False
+    mistake: str = ""
+    other: str = ""
+    tried: tuple[TriedLine, ...] | None = None
+    withdrawn: bool = False
+    meanwhile: bool = False
+    template = "mapping.html"
 
 
 @dataclass(frozen=True)
@@ -910,6 +1044,54 @@ class ErrorPage:
 
 
 @dataclass(frozen=True)
+class ShareLine:
+    """A link to an experiment's page as it was; `state` is open, expired or revoked."""
+
+    id: int
+    made: datetime
+    by: str
+    until: datetime
+    used: datetime | None  # the last time
+    state: Literal["open", "expired", "revoked"]
+
+
+@dataclass(frozen=True)
+class SharesPage:
+    """The links of one experiment, and the one just made, which is shown this once.
+
+    `mistake`: days (none of those to choose from), many (one has to be revoked first).
+    """
+
+    slug: str
+    title: str
+    shares: tuple[ShareLine, ...]
+    link: str | None = None
+    until: datetime | None = None  # of the one just made
+    mistake: Literal["days", "many"] | None = None
+    revoked: bool = False
+    template = "share_list.html"
+
+
+@dataclass(frozen=True)
+class SharedPage:
+    """An experiment's page as it was, for somebody without an account; `main` is HTML that we rendered."""
+
+    title: str
+    main: str
+    made: datetime
+    until: datetime
+    template = "share.html"
+
+
+@dataclass(frozen=True)
+class ShareGonePage:
+    """A link that opens nothing; `minutes` to wait, for an address that tried too many."""
+
+    minutes: int = 0
+    template = "share_gone.html"
+
+
+@dataclass(frozen=True)
 class MethodPage:
     """How Témoin compares, for who decides and who checks."""
 
@@ -1001,6 +1183,9 @@ Page = (
     | ForgottenPage
     | NewPasswordPage
     | ErrorPage
+    | SharesPage
+    | SharedPage
+    | ShareGonePage
     | MethodPage
     | AccessibilityPage
     | AuditPage

@@ -32,6 +32,7 @@ from service.web import (
     people,
     quarantine,
     rooms,
+    shares,
     sign_in,
     sign_in_oidc,
     sites,
@@ -50,12 +51,14 @@ PUBLIC = (
     sign_in_oidc.public,  # before the links of sign_in, whose addresses look the same
     sign_in.public,
     passwords.public,
+    shares.public,
     health.router,
     api.by_token,
 )
 PRIVATE = (
     home.router,
     experiments.router,
+    shares.router,
     rooms.router,
     device_health.router,
     device_pages.router,
@@ -101,7 +104,10 @@ def create_app(
     app.state.monitoring = Monitoring(settings, registry, intake)
     app.state.oidc = Provider(settings) if settings.oidc_issuer else None
     app.state.hashing = Turns(sign_in.HASHING, sign_in.WAITING)
-    app.state.throttles = sign_in.throttles() | {"readings": api.readings.limits()}
+    app.state.throttles = sign_in.throttles() | {
+        "readings": api.readings.limits(),
+        "share": shares.limits(),
+    }
     for router in PUBLIC:
         app.include_router(router)
     for router in PRIVATE:

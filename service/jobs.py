@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from experiments.reason import ExperimentError
 from sensors.reading import SensorError
 from service import outcomes, replays, results
-from service.registry import answers, device_days, experiments, mappings, quarantine, users
+from service.registry import answers, device_days, experiments, mappings, quarantine, shares, users
 from service.registry.tables import Lease
 from service.registry.upsert import insert
 

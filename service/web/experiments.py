@@ -67,16 +67,22 @@ def experiments_page(request: Request, person: Annotated[Person, Depends(signed_
 @router.get("/experiments/{slug}")
 def experiment_page(request: Request, slug: str, person: Annotated[Person, Depends(signed_in)]) -> Response:
     """One experiment, whatever its state."""
-    settings = request.app.state.settings
     with request.app.state.registry.session() as session:
         found = experiments.find(session, slug)
         if found is None:
             return error(request, 404, "not_found")
-        page = experiment_context(session, found, today(request), settings.zone, settings.min_group)
-        if page.status == "planned" and page.protocol is not None:
-            items = _equipment(session, request.app.state.store, page.protocol, now(request))
-            page = replace(page, equipment=items)
+        page = whole_page(request, session, found)
     return reply(request, page, person=person)
+
+
+def whole_page(request: Request, session: Session, experiment: Experiment) -> ExperimentPage:
+    """All the page shows today, with what its rooms still need while it is planned."""
+    settings = request.app.state.settings
+    page = experiment_context(session, experiment, today(request), settings.zone, settings.min_group)
+    if page.status != "planned" or page.protocol is None:
+        return page
+    items = _equipment(session, request.app.state.store, page.protocol, now(request))
+    return replace(page, equipment=items)
 
 
 def _equipment(session: Session, store: ReadingStore, protocol: Protocol, at: datetime) -> tuple[Item, ...]:

@@ -22,6 +22,7 @@ ACCESS = {
         GET /r/{slug}/thanks
         POST /r/{slug}
         GET /readyz
+        GET /s/{token}
         GET /sign-in
         GET /sign-in/oidc
         GET /sign-in/oidc/back
@@ -61,6 +62,9 @@ ACCESS = {
         POST /device
         POST /device/room
         POST /device/stay
+        GET /experiments/{slug}/shares
+        POST /experiments/{slug}/shares
+        POST /experiments/{slug}/shares/{number}/revoke
         POST /rooms/{slug}/delete
         GET /rooms/{slug}/facts
         POST /rooms/{slug}/facts
