@@ -9,6 +9,7 @@ from math import comb, sqrt
 from statistics import mean
 
 import people_states
+import share_states
 from scipy.special import stdtr, stdtrit
 
 from dashboards.pages import (
@@ -637,6 +638,7 @@ def gallery() -> dict[str, Page]:
         "new-password-differ": NewPasswordPage("token", "csrf", "a@b.fr", "differ"),
         "new-password-spent": NewPasswordPage(None),
         **people_states.gallery(),
+        **share_states.gallery(experiments()["generalise"]),
         "error": ErrorPage(404, "not_found"),
         "error-failed": ErrorPage(500, "failed"),
         "method": MethodPage(),
