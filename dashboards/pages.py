@@ -580,7 +580,7 @@ class MappingForm:
 
 @dataclass(frozen=True)
 class TriedLine:
-    """What a message would give: its readings, the device known already or not, and what is not understood."""
+    """What a message would give: readings, each with whether its device is known; what is not understood."""
 
     topic: str
     readings: tuple[tuple[str, bool, str, float | None, datetime, str], ...]
@@ -589,7 +589,7 @@ class TriedLine:
 
 @dataclass(frozen=True)
 class CausePage:
-    """Payloads that wait for one reason, and what may be done: map, replay, drop. `sealed`: no values shown."""
+    """Payloads that wait for one reason, to be mapped, replayed, dropped; no values shown while `sealed`."""
 
     cause: CauseLine
     entries: tuple[QuarantineLine, ...]
@@ -1038,7 +1038,16 @@ class ErrorPage:
 
     status: int
     key: Literal[
-        "not_found", "forbidden", "form_key", "form_spent", "too_fast", "too_many", "locked", "csrf", "failed"
+        "not_found",
+        "forbidden",
+        "form_key",
+        "form_spent",
+        "too_fast",
+        "too_many",
+        "too_large",
+        "locked",
+        "csrf",
+        "failed",
     ]
     template = "error.html"
 
@@ -1171,6 +1180,8 @@ Page = (
     | PosterPage
     | HomePage
     | QuarantinePage
+    | CausePage
+    | MappingPage
     | GatewaysPage
     | DeviceHealthPage
     | DevicePage

@@ -15,7 +15,7 @@ from dashboards import render
 from dashboards.pages import ErrorPage, Frame
 from sensors.reading import StoreError
 from service.auth import CsrfRejected, SignInNeeded, current_person
-from service.middleware import SECURITY_HEADERS
+from service.middleware import secure
 from service.web import kept
 from service.web.reply import error as error_page
 from service.web.reply import locale
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI, Request, Response
 
-ErrorKey = Literal["not_found", "forbidden", "too_many", "locked", "csrf", "failed"]
+ErrorKey = Literal["not_found", "forbidden", "too_many", "locked", "too_large", "csrf", "failed"]
 
 CODES = {
     400: "bad_request",
@@ -42,7 +42,7 @@ CODES = {
     503: "unavailable",
 }
 PAGES: dict[int, ErrorKey] = {403: "forbidden", 404: "not_found", 405: "not_found", 422: "not_found"}
-PAGES |= {423: "locked", 429: "too_many"}
+PAGES |= {413: "too_large", 423: "locked", 429: "too_many"}
 
 
 def handle_errors(app: FastAPI) -> None:
@@ -122,7 +122,7 @@ def _unavailable(request: Request, _error: Exception) -> Response:
 def _failed(request: Request, _error: Exception) -> Response:
     """Answered outside the middleware, which is why the security headers are set here."""
     response = _without_registry(request, 500, "Something failed here; it is in the log.")
-    response.headers.update(SECURITY_HEADERS)
+    secure(response.headers, https=request.app.state.settings.secure)
     return response
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self'; "
         "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
@@ -26,12 +26,21 @@ SECURITY_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-HSTS = "max-age=31536000"
+HSTS = "max-age=31536000"  # of this host alone: what its subdomains are is not ours to say
 log = structlog.get_logger("temoin.web")
 
 
+def secure(headers: MutableHeaders, *, https: bool) -> None:
+    """Give an answer the headers above, unless it says less of itself; nothing is cached that may not be."""
+    for name, value in SECURITY_HEADERS.items():
+        headers.setdefault(name, value)
+    headers.setdefault("Cache-Control", "no-store")
+    if https:
+        headers["Strict-Transport-Security"] = HSTS
+
+
 class SecurityHeaders:
-    """The headers above on every answer; nothing is cached that does not say it may be."""
+    """Those headers on every answer."""
 
     def __init__(self, app: ASGIApp, *, https: bool) -> None:
         self.app, self.https = app, https
@@ -44,12 +53,7 @@ class SecurityHeaders:
 
         async def secured(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in SECURITY_HEADERS.items():
-                    headers.setdefault(name, value)  # a page may say less of itself
-                headers.setdefault("Cache-Control", "no-store")
-                if self.https:
-                    headers["Strict-Transport-Security"] = HSTS
+                secure(MutableHeaders(scope=message), https=self.https)
             await send(message)
 
         await self.app(scope, receive, secured)

@@ -35,7 +35,12 @@ def reply(request: Request, page: Page, status: int = 200, person: Person | None
     wanted = request.query_params.get("lang")
     if wanted in LOCALES:
         response.set_cookie(
-            LANGUAGE_COOKIE, wanted, max_age=_YEAR, samesite="lax", secure=request.app.state.settings.secure
+            LANGUAGE_COOKIE,
+            wanted,
+            max_age=_YEAR,
+            httponly=True,
+            samesite="lax",
+            secure=request.app.state.settings.secure,
         )
     response.headers["Vary"] = "Cookie, Accept-Language"
     return response
@@ -45,7 +50,16 @@ def error(
     request: Request,
     status: int,
     key: Literal[
-        "not_found", "forbidden", "form_key", "form_spent", "too_fast", "too_many", "locked", "csrf", "failed"
+        "not_found",
+        "forbidden",
+        "form_key",
+        "form_spent",
+        "too_fast",
+        "too_many",
+        "too_large",
+        "locked",
+        "csrf",
+        "failed",
     ],
 ) -> HTMLResponse:
     """A page that says what went wrong and what to do."""
