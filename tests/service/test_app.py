@@ -24,6 +24,7 @@ from service.settings import Settings
 PUBLIC = {
     "/r/{slug}",
     "/r/{slug}/thanks",
+    "/s/{token}",
     "/accessibilite",
     "/static/{name}",
     "/sign-in",
