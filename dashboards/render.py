@@ -77,6 +77,7 @@ def _environment(locale: str) -> Environment:
     )
     environment.globals.update(_vocabulary(say))
     environment.filters["lower_first"] = words.lower_first
+    environment.filters["upper_first"] = words.upper_first
     environment.filters["label_of"] = lambda measure: words.lower_first(
         words.Spoken(say, measure.outcome).label
     )

@@ -797,6 +797,11 @@ def answers_phrase(item: MeasureResult, say: Language) -> str:
     return say.plural("{n} réponse", "{n} réponses", item.voices.answers)
 
 
+def upper_first(text: str) -> str:
+    """The text with a capital, as a title or a cell begins."""
+    return text[:1].upper() + text[1:]
+
+
 def lower_first(text: str) -> str:
     """A label inside a sentence; `CO₂` stays as it is."""
     return text if text[1:2].isupper() else text[:1].lower() + text[1:]

@@ -37,7 +37,18 @@ NOT_OF_MEANING = frozenset(
 DeviceFrom = Literal["format", "topic", "field", "name"]
 TimeFrom = Literal["format", "field", "reception"]
 MappingCode = Literal[
-    "topic", "device", "swallow", "overlap", "time", "fields", "field", "metric", "unit", "scale", "twice"
+    "topic",
+    "device",
+    "swallow",
+    "overlap",
+    "taken",
+    "time",
+    "fields",
+    "field",
+    "metric",
+    "unit",
+    "scale",
+    "twice",
 ]
 ROOT = "temoin"  # of topics that a gateway of our own broker writes below its name
 _MISSING = object()
@@ -187,7 +198,7 @@ def leaves(payload: object, zone: tzinfo, near: datetime) -> list[Leaf]:
     return [_leaf(path, value, zone, near) for path, value in _walk(payload, (), DEEPEST)][:MOST_LEAVES]
 
 
-def sample(draft: Draft) -> tuple[object, str | None]:
+def sample_of(draft: Draft) -> tuple[object, str | None]:
     """What a message holds for `leaves`, and the pointer to its records when it is a list of objects.
 
     Raises PayloadRejected when it is neither JSON nor text.

@@ -291,6 +291,11 @@ def conversion(unit: str, metric: Metric) -> tuple[float, float] | None:
     return _CONVERSIONS.get((unit, metric.unit))
 
 
+def units_of(metric: Metric) -> list[str]:
+    """The units a value of this metric may be in, its own first."""
+    return [metric.unit, *(unit for unit, own in _CONVERSIONS if own == metric.unit)]
+
+
 def converted(value: float, unit: str, metric: Metric) -> float | None:
     """`value` in the metric's own unit, free of binary dust; None when the units do not convert."""
     factors = conversion(unit, metric)

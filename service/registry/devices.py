@@ -64,6 +64,11 @@ def find(session: Session, key: str) -> Device | None:
     return session.scalar(query.options(selectinload(Device.placements).joinedload(Placement.room)))
 
 
+def known(session: Session, keys: Collection[str]) -> set[str]:
+    """Those of these keys that are devices."""
+    return set(session.scalars(select(Device.key).where(Device.key.in_(keys))))
+
+
 def search(
     session: Session, wanted: str, now: datetime, limit: int, offset: int = 0
 ) -> tuple[list[tuple[Device, Placement | None]], int]:

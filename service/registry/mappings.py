@@ -45,13 +45,24 @@ def keep(
 
     Raises MappingRefused when another mapping speaks of some of the same topics.
     """
+    check(session, mapping, number)
+    return _add(session, number, mapping, mapping.topic, who, now)
+
+
+def check(session: Session, mapping: Mapping, number: int | None = None) -> None:
+    """Raise MappingRefused when another mapping speaks of some of the same topics."""
     for row in latest(session):
         if row.number != number and overlap(row.topic, mapping.topic):
             raise MappingRefused(
                 "overlap",
                 f"mapping {row.number} ({row.topic}) speaks of some of these topics: correct that one",
             )
-    return _add(session, number, mapping, mapping.topic, who, now)
+
+
+def in_the_way(session: Session, topic: str, number: int | None = None) -> str:
+    """The number of the mapping that speaks of some topics of this filter already, or nothing."""
+    rows = (row for row in latest(session) if row.number != number and overlap(row.topic, topic))
+    return next((str(row.number) for row in rows), "")
 
 
 def withdraw(session: Session, number: int, who: str, now: datetime) -> MappingVersion:

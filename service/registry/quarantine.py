@@ -128,6 +128,14 @@ def on_topics(session: Session, filters: Collection[str], page: int = 0) -> Iter
         yield [each for each in entries if any(fits(filter_, each.topic.split("/")) for filter_ in levels)]
 
 
+def latest_on(session: Session, filter_: str, limit: int) -> list[QuarantineEntry]:
+    """The last messages, waiting or replayed, whose topic fits an MQTT filter; looked for among the last."""
+    query = select(QuarantineEntry).where(QuarantineEntry.status != DROPPED, _begins(filter_))
+    levels = filter_.split("/")
+    found = session.scalars(query.order_by(QuarantineEntry.id.desc()).limit(PAGE))
+    return [entry for entry in found if fits(levels, entry.topic.split("/"))][:limit]
+
+
 def count_chosen(session: Session, cause: int | None = None, filters: Collection[str] = ()) -> int:
     """How many messages `chosen` or `on_topics` will look at."""
     if filters:

@@ -9,6 +9,7 @@ from math import comb, sqrt
 from statistics import mean
 
 import people_states
+import quarantine_states
 import share_states
 from scipy.special import stdtr, stdtrit
 
@@ -48,8 +49,6 @@ from dashboards.pages import (
     PastedLine,
     PosterPage,
     Progress,
-    QuarantineLine,
-    QuarantinePage,
     ResumePage,
     RoomFactsPage,
     RoomInTrial,
@@ -596,10 +595,6 @@ def gallery() -> dict[str, Page]:
         RoomLine("erdre", "Erdre", "2", 8, 3, 1, NOW - timedelta(hours=9), hidden_by="ecrans", experiment="Écrans de réservation"),
         RoomLine("sevre", "Sèvre", None, None, 0, 0, None),
     )  # fmt: skip
-    entries = (
-        QuarantineLine(41, NOW, "zigbee2mqtt/salle-loire", "out_of_range", "out_of_range: temperature: 327.6 °C is not between -40 and 85", 88, '{"temperature": 327.6, "humidity": 41}'),
-        QuarantineLine(40, NOW, "v3/city@ttn/devices/x/up", "bad_json", "bad_json: not JSON: line 1, column 14", 412, '{"end_device_i' + "x" * 180),
-    )  # fmt: skip
     every = lines()
     return {
         **{f"experiment-{name}": shown for name, shown in experiments().items()},
@@ -614,8 +609,7 @@ def gallery() -> dict[str, Page]:
         "experiments-empty": ExperimentsPage(()),
         "rooms": RoomsPage((SiteRooms("hdv", "Hôtel de ville", rooms), SiteRooms("beaulieu", "Beaulieu", ()))),
         "rooms-empty": RoomsPage(()),
-        "quarantine": QuarantinePage(entries, (("out_of_range", 31), ("bad_json", 2)), 33),
-        "quarantine-empty": QuarantinePage((), (), 0),
+        **quarantine_states.quarantine_pages(),
         **device_pages(),
         **site_pages(),
         "device-health": DeviceHealthPage(faults(), 41),

@@ -52,7 +52,9 @@ ACCESS = {
         GET /experiments/{slug}
         GET /gateways
         GET /method
+        GET /mappings/{number}
         GET /quarantine
+        GET /quarantine/{cause}
         GET /rooms
         GET /rooms/{slug}
         GET /rooms/{slug}/poster
@@ -62,6 +64,11 @@ ACCESS = {
         POST /device
         POST /device/room
         POST /device/stay
+        POST /mappings/{number}
+        POST /mappings/{number}/withdraw
+        POST /quarantine/{cause}/drop
+        POST /quarantine/{cause}/map
+        POST /quarantine/{cause}/replay
         GET /experiments/{slug}/shares
         POST /experiments/{slug}/shares
         POST /experiments/{slug}/shares/{number}/revoke

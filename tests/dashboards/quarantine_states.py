@@ -1,0 +1,81 @@
+# ruff: noqa: E501 - payloads and sentences in one piece
+"""Messages that wait, in the states that their pages can be in."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from dashboards.pages import (
+    CauseLine,
+    CausePage,
+    FieldRow,
+    MappingForm,
+    MappingLine,
+    MappingPage,
+    QuarantineLine,
+    QuarantinePage,
+    ReplayLine,
+    TriedLine,
+)
+
+if TYPE_CHECKING:
+    from dashboards.pages import Page
+
+NOW = datetime(2026, 5, 6, 15, 40, tzinfo=UTC)
+
+
+def quarantine_pages() -> dict[str, Page]:
+    """Messages that wait, what is said of them, and who may say it."""
+    cause = CauseLine(1, "unknown_format", "usine", "{fw, n, v}", 1412, NOW - timedelta(days=6), NOW)
+    other = CauseLine(2, "out_of_range", "zigbee2mqtt", "{humidity, temperature}", 31, NOW, NOW)
+    entries = (
+        QuarantineLine(41, NOW, "usine/c17/etat", "unknown_format", "unknown_format: neither topic 'usine/c17/etat' nor the payload's shape is known", 88, '{"v": {"t1": 214, "co2": 612}, "sn": "A17", "at": 1772442900}'),
+        QuarantineLine(40, NOW, "usine/<b>x</b>/" + "long/" * 20, "unknown_format", "unknown_format: " + "x" * 200, 412, '{"end_device_i' + "x" * 180),
+    )  # fmt: skip
+    rows = (
+        FieldRow("/v/t1", "214", "", "0.1"),
+        FieldRow("/v/co2", "612", "co2|ppm"),
+        FieldRow("/sn", "A17", may_name=True),
+        FieldRow("/at", "1772442900", may_name=True, may_time=True),
+    )
+    form = MappingForm(("usine", "c17", "etat"), frozenset({1}), rows, time_from="field", time_field="/at")
+    tried = (
+        TriedLine(
+            "usine/c17/etat",
+            (
+                ("usine/c17", False, "temperature", 21.4, NOW, "device"),
+                ("usine/c17", True, "co2", 612.0, NOW, "received"),
+            ),
+            "",
+        ),
+        TriedLine("usine/c18/etat", (), "out_of_range: /v/co2: 99999 is not between 200 and 40000 ppm"),
+        TriedLine("usine/c19/etat", (), ""),
+    )
+    choices = (
+        ("co2", ("ppm",)),
+        ("temperature", ("°C", "°F", "K")),
+        ("humidity", ("%", "fraction")),
+        ("presence", ("0/1",)),
+    )
+    said = MappingLine(
+        1, 2, "usine/+/etat", (("v › t1", "temperature"), ("v › co2", "co2")), "Camille Orvault", NOW
+    )
+    gone = MappingLine(1, 3, "usine/+/etat", (), "Camille Orvault", NOW)
+    counts = (("unknown_format", 1412), ("out_of_range", 31))
+    done = ReplayLine(NOW, "Camille Orvault", 1412, 1412, 1400, 12, 2800, 3, ended=True)
+    half = ReplayLine(NOW, "Camille Orvault", 500, 1412, 490, 10, 980, 0, ended=False)
+    asked = ReplayLine(NOW, "Camille Orvault", 0, 0, 0, 0, 0, 0, ended=False)
+    sealed = tuple(replace(row, value=None) for row in rows)
+    return {
+        "quarantine": QuarantinePage((cause, other), counts, 1443, None, 1, 2, (asked, half, done), (said,), may_change=True, done="map"),
+        "quarantine-empty": QuarantinePage((), (), 0),
+        "cause": CausePage(cause, entries, form, choices, may_change=True, tried=tried),
+        "cause-reader": CausePage(cause, entries, form, choices, may_change=False),
+        "cause-sealed": CausePage(cause, (replace(entries[0], preview=None),), replace(form, rows=sealed), choices, may_change=True, sealed=True, mistake="overlap", other="3"),
+        "cause-why": CausePage(other, entries, None, choices, may_change=True, mistake="why-missing"),
+        "cause-done": CausePage(replace(cause, waiting=0), (), None, choices, may_change=True),
+        "mapping": MappingPage(said, (said, replace(said, version=1)), replace(form, told="usine/c17"), choices, may_change=True, mistake="twice", meanwhile=True),
+        "mapping-withdrawn": MappingPage(gone, (gone, said), form, choices, may_change=True, withdrawn=True, tried=()),
+    }  # fmt: skip
