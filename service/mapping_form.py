@@ -20,7 +20,7 @@ from sensors.mapping import (
 )
 from sensors.metrics import METRICS, units_of
 from sensors.names import words
-from sensors.reading import PayloadRejected
+from sensors.reading import Message, PayloadRejected
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     from sensors.draft import Draft
     from sensors.mapping import DeviceFrom, Leaf, TimeFrom
-    from sensors.reading import Message, Reading
+    from sensors.reading import Reading
+    from service.registry.tables import QuarantineEntry
 
 SCALES = ("1", "0.1", "0.01", "0.001", "10", "100", "1000")
 TRIED = 20  # messages a preview reads
@@ -65,14 +66,38 @@ def mapping_of(form: MappingForm) -> Mapping:
     )
 
 
-def guessed(messages: Sequence[Message], zone: ZoneInfo) -> MappingForm:
+def as_json(form: MappingForm) -> dict[str, object]:
+    """What the form holds as `Mapping.to_json` has it, complete or not."""
+    fields = [row.choice.partition("|") for row in form.rows if row.choice]
+    pointers = [row.pointer for row in form.rows if row.choice]
+    device = {"field": form.device_field, "name": form.device_name}.get(form.device_from, "")
+    return {
+        "topic": form.topic,
+        "fields": [
+            {"pointer": pointer, "metric": metric, "unit": unit, "scale": 1.0}
+            for pointer, (metric, _, unit) in zip(pointers, fields, strict=True)
+        ],
+        "device_from": form.device_from,
+        "device": device,
+        "time_from": form.time_from,
+        "time": form.time_field if form.time_from == "field" else "",
+        "each": form.each,
+    }
+
+
+def messages(entries: Iterable[QuarantineEntry]) -> list[Message]:
+    """The messages of the quarantine as they came."""
+    return [Message(each.topic, each.payload, each.received_at, retained=each.retained) for each in entries]
+
+
+def guessed(given: Sequence[Message], zone: ZoneInfo) -> MappingForm:
     """What these messages, the latest first, may mean. Raises PayloadRejected when nothing can be named."""
-    first = messages[0]
+    first = given[0]
     draft = Decoder(timezone=zone.key).read(first.topic, first.payload, first.received_at)
     document, each = sample_of(draft)
     rows = tuple(_row(leaf) for leaf in leaves(document, zone, first.received_at))
     levels = tuple(first.topic.split("/"))
-    varies = _differing(levels, [message.topic.split("/") for message in messages])
+    varies = _differing(levels, [message.topic.split("/") for message in given])
     named = next((row for row in rows if row.may_name and _says_device(row.pointer)), None)
     timed = next((row for row in rows if row.may_time), None)
     told = _told(draft)
@@ -91,14 +116,14 @@ def guessed(messages: Sequence[Message], zone: ZoneInfo) -> MappingForm:
     return replace(form, **device, **time)  # type: ignore[arg-type]  # texts, all of them
 
 
-def filled(mapping: Mapping, messages: Sequence[Message], zone: ZoneInfo) -> MappingForm:
+def filled(mapping: Mapping, given: Sequence[Message], zone: ZoneInfo) -> MappingForm:
     """A mapping as the form shows it, beside a message it speaks of, where there is one."""
     wild = mapping.topic.split("/")
-    levels = tuple(messages[0].topic.split("/")) if messages and "#" not in wild else tuple(wild)
+    levels = tuple(given[0].topic.split("/")) if given and "#" not in wild else tuple(wild)
     rows: tuple[Row, ...] = ()
     told = ""
-    if messages:
-        first = messages[0]
+    if given:
+        first = given[0]
         draft = Decoder(timezone=zone.key).read(first.topic, first.payload, first.received_at)
         told = _told(draft)
         try:
@@ -127,12 +152,12 @@ def filled(mapping: Mapping, messages: Sequence[Message], zone: ZoneInfo) -> Map
 
 
 def tried(
-    mapping: Mapping, messages: Iterable[Message], zone: ZoneInfo
+    mapping: Mapping, given: Iterable[Message], zone: ZoneInfo
 ) -> list[tuple[Message, Sequence[Reading], str]]:
     """What each message would give: its readings, and why not all of it is understood, if it is not."""
     decoder = Decoder([mapping], zone.key)
     found: list[tuple[Message, Sequence[Reading], str]] = []
-    for message in messages:
+    for message in given:
         try:
             readings = decoder.decode(message.topic, message.payload, message.received_at, message.retained)
         except PayloadRejected as rejection:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from datetime import UTC, datetime
+from pathlib import Path  # noqa: TC003 - typer reads it
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -104,6 +105,107 @@ def replay(
     typer.echo(
         f"{done.stored} messages replayed, {done.readings} readings stored, {done.waiting} still wait."
     )
+
+
+@quarantine_app.command()
+def guess(number: Annotated[int, typer.Argument(help="Of a message, as `list` shows it.")]) -> None:
+    """A mapping as JSON, guessed from one message that waits: to be completed, then given to `map`.
+
+    Example: temoin quarantine guess 12 > boiler.json
+    """
+    from sensors.reading import Message, PayloadRejected  # noqa: PLC0415 - see list_
+    from service import mapping_form  # noqa: PLC0415 - see list_
+    from service.registry.tables import QuarantineEntry  # noqa: PLC0415 - see list_
+
+    settings = settings_or_end()
+    with registry_or_end(settings).session() as session:
+        entry = session.get(QuarantineEntry, number)
+    if entry is None:
+        raise Ended(f"There is no entry {number} in quarantine.")
+    message = Message(entry.topic, entry.payload, entry.received_at, retained=entry.retained)
+    try:
+        form = mapping_form.guessed([message], settings.zone)
+    except PayloadRejected as rejection:
+        raise Ended(f"Nothing in it can be named: {rejection.reason}") from rejection
+    typer.echo(json.dumps(mapping_form.as_json(form), ensure_ascii=False, indent=2))
+
+
+@quarantine_app.command("map")
+def map_(
+    file: Annotated[Path, typer.Argument(help="A mapping as JSON, as `guess` writes it.", dir_okay=False)],
+    number: Annotated[int | None, typer.Option(help="Of the mapping that it corrects.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would give.")] = False,
+) -> None:
+    """Keep what foreign messages mean, and have those that came already read again.
+
+    Example: temoin quarantine map boiler.json --dry-run
+    """
+    from sensors.mapping import Mapping, MappingRefused  # noqa: PLC0415 - see list_
+    from service import mapping_form  # noqa: PLC0415 - see list_
+    from service.registry import mappings, quarantine  # noqa: PLC0415 - see list_
+
+    settings = settings_or_end()
+    try:
+        mapping = Mapping.from_json(json.loads(file.read_text(encoding="utf-8")))
+        with registry_or_end(settings).session() as session:
+            if number is not None and not mappings.versions(session, number):
+                raise Ended(f"There is no mapping {number}.")
+            if dry_run:
+                mappings.check(session, mapping, number)
+                entries = quarantine.latest_on(session, mapping.topic, mapping_form.TRIED)
+                for message, readings, reason in mapping_form.tried(
+                    mapping, mapping_form.messages(entries), settings.zone
+                ):
+                    for each in readings:
+                        what = f"{each.metric} {each.value:g} {each.unit}"
+                        typer.echo(f"{each.time.isoformat()}  {each.device}  {what}")
+                    if reason:
+                        typer.echo(f"{message.topic}  {reason}")
+                return
+            row = mappings.keep(session, mapping, "temoin quarantine", datetime.now(UTC), number)
+            mappings.ask(session, "temoin quarantine", datetime.now(UTC), mapping=row.number)
+            typer.echo(
+                f"Mapping {row.number}, version {row.version}: `temoin jobs` reads its messages again soon."
+            )
+    except OSError as error:
+        raise Ended(f"{file} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise Ended(f"{file} is no JSON: {error}") from error
+    except MappingRefused as refused:
+        raise Ended(f"{file}: {refused}") from refused
+
+
+@quarantine_app.command("mappings")
+def mappings_() -> None:
+    """What was said of foreign messages, and holds.
+
+    Example: temoin quarantine mappings
+    """
+    from service.registry import mappings  # noqa: PLC0415 - see list_
+
+    with registry_or_end(settings_or_end()).session() as session:
+        rows = mappings.latest(session)
+        for row in rows:
+            typer.echo(f"{row.number:>4}  version {row.version}  {row.topic}  {row.made_by}")
+    if not rows:
+        typer.echo("No mapping holds.")
+
+
+@quarantine_app.command()
+def withdraw(number: Annotated[int, typer.Argument(help="Of the mapping, as `mappings` shows it.")]) -> None:
+    """Let a mapping hold no longer: its messages wait again, its readings are taken back.
+
+    Example: temoin quarantine withdraw 3
+    """
+    from service.registry import mappings  # noqa: PLC0415 - see list_
+
+    with registry_or_end(settings_or_end()).session() as session:
+        rows = mappings.versions(session, number)
+        if not rows or rows[0].document is None:
+            raise Ended(f"No mapping {number} holds.")
+        mappings.withdraw(session, number, "temoin quarantine", datetime.now(UTC))
+        mappings.ask(session, "temoin quarantine", datetime.now(UTC), mapping=number)
+    typer.echo(f"Mapping {number} is withdrawn: `temoin jobs` reads its messages again soon.")
 
 
 @quarantine_app.command()

@@ -23,7 +23,7 @@ from dashboards.pages import (
     TriedLine,
 )
 from sensors.mapping import LONGEST, MOST_FIELDS, MOST_LEAVES, NOT_OF_MEANING, Mapping, MappingRefused
-from sensors.reading import Message, PayloadRejected
+from sensors.reading import PayloadRejected
 from service import embargo, mapping_form
 from service.auth import Person, csrf_checked, needs, signed_in
 from service.registry import devices, mappings, quarantine
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
     from starlette.datastructures import FormData
 
+    from sensors.reading import Message
     from service.registry.tables import MappingVersion, QuarantineEntry, Replay
 
 router = APIRouter(include_in_schema=False)
@@ -121,7 +122,7 @@ async def map_cause(request: Request, person: Facilities, cause: int) -> Respons
     with request.app.state.registry.session() as session:
         if session.get(QuarantineCause, cause) is None:
             return error(request, 404, "not_found")
-        messages = _messages(quarantine.recent(session, cause=cause, limit=mapping_form.TRIED))
+        messages = mapping_form.messages(quarantine.recent(session, cause=cause, limit=mapping_form.TRIED))
         form = _sent(sent, _guess(messages, request.app.state.settings.zone))
         kept = _keep_or_try(request, session, person, form, messages, saving=sent.get("do") == "save")
         if kept is None:
@@ -190,7 +191,7 @@ def _one_cause(  # noqa: PLR0913 - what may be said of one
         sealed = _sealed(request, session)
         entries = quarantine.recent(session, cause=number, limit=mapping_form.TRIED)
         if form is None and cause.code not in NOT_OF_MEANING:
-            form = _guess(_messages(entries), settings.zone)
+            form = _guess(mapping_form.messages(entries), settings.zone)
         page = CausePage(
             cause=_cause(cause, settings.zone),
             entries=tuple(_entry(entry, settings.zone, sealed=sealed) for entry in entries[:ENTRIES]),
@@ -319,15 +320,9 @@ def _under_seal(form: MappingForm) -> MappingForm:
     return replace(form, rows=tuple(replace(row, value=None) for row in form.rows))
 
 
-def _messages(entries: Sequence[QuarantineEntry]) -> list[Message]:
-    return [
-        Message(entry.topic, entry.payload, entry.received_at, retained=entry.retained) for entry in entries
-    ]
-
-
 def _spoken_of(session: Session, topic: str) -> list[Message]:
     """Some messages of the quarantine, replayed or not, on the topics of a mapping."""
-    return _messages(quarantine.latest_on(session, topic, mapping_form.TRIED))
+    return mapping_form.messages(quarantine.latest_on(session, topic, mapping_form.TRIED))
 
 
 def _sent(sent: FormData, base: MappingForm | None) -> MappingForm:

@@ -7,11 +7,13 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from typer.testing import CliRunner
 
 from sensors.mapping import MappedField, Mapping, MappingRefused
 from sensors.move import Refusal
 from sensors.reading import Message
 from service import replays, river
+from service.cli.quarantine import quarantine_app
 from service.jobs import Jobs
 from service.registry import Registry, audit, mappings, quarantine
 from service.registry.tables import QuarantineCause, QuarantineEntry, StaleDay
@@ -265,3 +267,45 @@ def test_who_said_what_is_in_the_audit(registry):
     say(registry, RIGHT)
     with registry.session() as session:
         assert audit.latest(session, 1)[0].kind == "mappings"
+
+
+def command(settings: Settings, *arguments: str) -> tuple[int, str]:
+    environment = {"TEMOIN_DATA_DIR": str(settings.data_dir)}
+    result = CliRunner().invoke(quarantine_app, arguments, env=environment)
+    return result.exit_code, result.output or str(result.exception)
+
+
+def test_the_command_guesses_tries_keeps_and_withdraws(settings: Settings, tmp_path: Path):
+    registry = Registry(settings.registry_url)
+    registry.migrate()
+    refuse(registry, message({"v": {"t1": 21.4, "co2": 612}}))
+    code, guessed = command(settings, "guess", "1")
+    assert code == 0
+    document = json.loads(guessed)
+    assert [field["metric"] for field in document["fields"]] == ["co2"]
+    document["fields"].append({"pointer": "/v/t1", "metric": "temperature", "unit": "°C", "scale": 1.0})
+    file = tmp_path / "usine.json"
+    file.write_text(json.dumps(document), encoding="utf-8")
+    code, tried = command(settings, "map", str(file), "--dry-run")
+    assert (code, "temperature 21.4 °C" in tried) == (0, True)
+    assert "No mapping holds" in command(settings, "mappings")[1]
+    assert "Mapping 1, version 1" in command(settings, "map", str(file))[1]
+    assert "Mapping 1, version 2" in command(settings, "map", str(file), "--number", "1")[1]
+    assert "version 2" in command(settings, "mappings")[1]
+    assert command(settings, "withdraw", "1")[0] == 0
+    assert command(settings, "withdraw", "1")[0] != 0
+    registry.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("{", "no JSON"), ("[]", "no mapping"), ('{"topic": "#", "fields": []}', "cannot vary")],
+)
+def test_the_command_refuses_a_wrong_file(settings: Settings, tmp_path: Path, text: str, words: str):
+    registry = Registry(settings.registry_url)
+    registry.migrate()
+    (tmp_path / "x.json").write_text(text, encoding="utf-8")
+    code, said = command(settings, "map", str(tmp_path / "x.json"))
+    assert code != 0
+    assert words in said
+    registry.close()
