@@ -249,6 +249,18 @@ def test_the_audit_has_who_shared_and_who_revoked(sharer, registry):
     assert "frozen" not in "".join(made.after)
 
 
+def test_no_text_of_the_house_becomes_markup(sharer, registry, stranger):
+    evil = "<script>alert(1)</script><img src=x onerror=alert(1)>{{ 7 * 7 }}"
+    with registry.session() as session:
+        found = experiments.find(session, "tables")
+        found.title, found.sheet = evil, {"idea": evil}
+    page = stranger.get(make(sharer)).text
+    assert page.count("&lt;script&gt;alert(1)") >= 3  # in the title, the heading, the sheet
+    assert "<script" not in page
+    assert "<img" not in page
+    assert "{{ 7 * 7 }}" in page
+
+
 def test_links_are_forgotten_a_month_after_they_opened_something(sharer, registry):
     make(sharer, "7")
     for days, left in ((36, 1), (38, 0)):
