@@ -90,6 +90,19 @@ class CoverageStrip:
 
 
 @dataclass(frozen=True)
+class DayLost:
+    """A room-day that does not count for want of observation: each sensor there, and its longest silence.
+
+    `silences` are device key, its label if it has one, and seconds; None: it sent nothing all day.
+    """
+
+    room: str
+    day: date
+    share: float
+    silences: tuple[tuple[str, str | None, int | None], ...]
+
+
+@dataclass(frozen=True)
 class Meanwhile:
     """What one may say before the end: nothing here tells the arms apart after the switch."""
 
@@ -215,6 +228,7 @@ class ExperimentPage:
     sheet: Sheet = field(default_factory=Sheet)
     meanwhile: Meanwhile | None = None
     coverage: tuple[CoverageStrip, ...] = ()
+    lost: tuple[DayLost, ...] = ()  # the last ones, latest first
     voices: Voices | None = None
     comfort: tuple[Split, ...] = ()  # occupied minutes by category of `words.COMFORT`
     costs: Costs | None = None

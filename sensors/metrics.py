@@ -293,7 +293,7 @@ def conversion(unit: str, metric: Metric) -> tuple[float, float] | None:
 
 def units_of(metric: Metric) -> list[str]:
     """The units a value of this metric may be in, its own first."""
-    return [metric.unit, *(unit for unit, own in _CONVERSIONS if own == metric.unit)]
+    return [metric.unit, *(unit for unit, own in _CONVERSIONS if own == metric.unit != "dB")]
 
 
 def converted(value: float, unit: str, metric: Metric) -> float | None:

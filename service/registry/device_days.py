@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, insert, select
 
-from service.registry.tables import DeviceDay
+from service.registry.tables import DeviceDay, Placement, Room
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import date
 
     from sqlalchemy.orm import Session
@@ -42,6 +42,16 @@ def since(session: Session, first: date) -> Mapping[str, Sequence[DeviceDay]]:
     """The days from `first` on, of each device, oldest first."""
     found: dict[str, list[DeviceDay]] = defaultdict(list)
     for each in session.scalars(select(DeviceDay).where(DeviceDay.day >= first).order_by(DeviceDay.day)):
+        found[each.device_key].append(each)
+    return found
+
+
+def of_rooms(session: Session, rooms: Collection[str], first: date, last: date) -> dict[str, list[DeviceDay]]:
+    """The days from `first` to `last` of every device that ever was in one of these rooms, by device."""
+    there = select(Placement.device_key).join(Room).where(Room.slug.in_(rooms))
+    query = select(DeviceDay).where(DeviceDay.day.between(first, last), DeviceDay.device_key.in_(there))
+    found: dict[str, list[DeviceDay]] = defaultdict(list)
+    for each in session.scalars(query.order_by(DeviceDay.day)):
         found[each.device_key].append(each)
     return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import datetime, time, timedelta
 from itertools import pairwise
 from math import ceil
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +15,7 @@ from dashboards.pages import (
     Costs,
     CoverageDay,
     CoverageStrip,
+    DayLost,
     Decided,
     ExperimentLine,
     ExperimentPage,
@@ -32,12 +33,12 @@ from experiments.panel import after_washout
 from experiments.remarks import themes
 from service import embargo, results
 from service.auth import Person, signed_in
-from service.registry import answers, devices, experiments, outcomes
+from service.registry import answers, device_days, devices, experiments, outcomes
 from service.web.reply import error, now, reply, today
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
+    from datetime import date
     from zoneinfo import ZoneInfo
 
     import pandas as pd
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 
 router = APIRouter(include_in_schema=False)
 REMARKS_SHOWN = 5
+DAYS_LOST = 60  # explained on the page
 _TEXTS = ("idea", "problem", "hypothesis", "change", "why_rooms", "people", "owner", "sponsor", "risks",
           "accessibility", "committee")  # fmt: skip
 _OPTIONS = {"temperature": ("cooler", "same", "warmer"), "helped": tuple("1234567")}
@@ -166,6 +168,7 @@ def experiment_context(
         sheet=_sheet(experiment),
         meanwhile=None if over else _meanwhile(session, experiment, strips, day),
         coverage=strips,
+        lost=_lost(session, experiment, strips, zone),
         voices=None if hidden or not (over or free) else _voices(session, experiment, strips, k),
         comfort=()
         if hidden or not over or protocol is None
@@ -261,6 +264,39 @@ def _coverage(
         )
         strips.append(CoverageStrip(room.slug, room.treated, days))
     return tuple(strips)
+
+
+def _lost(
+    session: Session, experiment: Experiment, strips: Sequence[CoverageStrip], zone: ZoneInfo
+) -> tuple[DayLost, ...]:
+    """The last days that do not count for want of observation, and which sensor was silent for how long."""
+    cells = [
+        (each.day, strip.room, each.share or 0.0)
+        for strip in strips
+        for each in strip.days
+        if each.state in ("short", "silent")
+    ]
+    cells = sorted(cells, reverse=True)[:DAYS_LOST]
+    if not cells:
+        return ()
+    days = device_days.of_rooms(session, {room for _, room, _ in cells}, cells[-1][0], cells[0][0])
+    told = {(key, each.day): each for key, found in days.items() for each in found}
+    arms = {arm.room.slug: arm.room for arm in experiment.arms}
+    stays = {slug: devices.placements_of(session, arms[slug].id) for slug in {room for _, room, _ in cells}}
+    lost = []
+    for day, slug, share in cells:
+        start = datetime.combine(day, time(), zone)
+        there = {
+            stay.device_key: stay.device
+            for stay in stays[slug]
+            if stay.start < start + timedelta(days=1) and (stay.end is None or stay.end > start)
+        }
+        silences = []
+        for key, device in sorted(there.items()):
+            found = told.get((key, day))
+            silences.append((key, device.label, found.longest_gap if found and found.messages else None))
+        lost.append(DayLost(slug, day, share, tuple(silences)))
+    return tuple(lost)
 
 
 def _observable(protocol: Protocol) -> str:

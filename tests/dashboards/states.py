@@ -20,6 +20,7 @@ from dashboards.pages import (
     CoverageDay,
     CoverageStrip,
     Daily,
+    DayLost,
     Decided,
     DeviceForm,
     DeviceHealthPage,
@@ -272,12 +273,19 @@ def result(verdict: str | None, measured: Estimate, **more: object) -> Result:
     return Result(verdict=verdict, **(facts | more))
 
 
+LOST = (
+    DayLost("cens", date(2026, 5, 20), 0.41, (("city/vs121-0077", "Comptage, entrée", 18_600), ("city/ers-12", None, 900))),
+    DayLost("loire", date(2026, 5, 19), 0.0, (("city/ers-3", None, None),)),
+    DayLost("erdre", date(2026, 5, 18), 0.0, ()),
+)  # fmt: skip
+
+
 def page(given: Result | None, **more: object) -> ExperimentPage:
     """The ended experiment with that result."""
     facts: dict[str, object] = {
         "slug": PROTOCOL.slug, "title": PROTOCOL.title, "status": "ended", "starts": STARTS, "ends": ENDS,
         "rooms": ROOMS, "protocol": PROTOCOL, "sheet": SHEET, "coverage": coverage(), "voices": VOICES, "comfort": COMFORT,
-        "costs": COSTS, "lock": LOCK, "look": LOOK,
+        "costs": COSTS, "lock": LOCK, "look": LOOK, "lost": LOST,
         "deviations": (Unplanned(date(2026, 4, 16), "Capteur de Maine en panne, remplacé le 23.", "Camille"),),
     }  # fmt: skip
     return ExperimentPage(result=given, **(facts | more))
