@@ -9,7 +9,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test check lint types faults bench references calibration lock clean
+.PHONY: help demo test check lint types faults bench references calibration audit lock clean
 
 help: ## This list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1	/' | expand -t 18
@@ -41,6 +41,10 @@ references: $(VENV)/references/.ready ## The same beside pyfixest and wildbootte
 
 calibration: $(VENV)/.dev ## The calibration of the comparison (docs/method.md), under twenty minutes
 	@exec $(BIN)/python benchmarks/calibration.py $(ARGS)
+
+audit: $(VENV)/.dev ## Known faults of the locked packages (asks PyPI; before a release)
+	@for lock in service/deploy/requirements.lock tests/requirements.lock; do echo "== $$lock"; \
+		$(BIN)/pip-audit --strict --disable-pip --require-hashes --progress-spinner off --requirement $$lock $(ARGS) || exit 1; done
 
 lock: $(VENV)/.dev ## Renew the three lock files of hashes from pyproject.toml
 	@cd . && $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
