@@ -40,7 +40,7 @@ from service.settings import Settings
 
 MACHINES = {  # filled by machines, or anonymous: not in the audit
     "answers", "spent_nonces", "outcomes", "stale_days", "quarantine", "sessions", "leases", "gateway_days",
-    "device_days", "bookings", "calendars", "audit",
+    "device_days", "bookings", "calendars", "audit", "quarantine_causes", "replays",
 }  # fmt: skip
 
 

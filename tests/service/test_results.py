@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import zlib
 from datetime import UTC, date, datetime, timedelta
 
@@ -20,10 +21,13 @@ from service.registry.tables import (
     Answer,
     Arm,
     Decision,
+    Device,
+    DeviceDay,
     Experiment,
     Look,
     Measure,
     Outcome,
+    Placement,
     Room,
     Site,
     StaleDay,
@@ -355,3 +359,26 @@ def test_rooms_without_a_baseline_have_no_plan(trial):
         session.flush()
         assert results.plan_of(session, of(session), BEFORE) is None
         assert results.result_of(session, of(session), AFTER).verdict == "cannot_conclude"
+
+
+def test_a_day_that_does_not_count_says_which_sensor_was_silent(trial, browser_of, monkeypatch):
+    day = date(2026, 2, 10)
+    with trial.session() as session:
+        loire = session.scalars(select(Room).where(Room.slug == "loire")).one()
+        for key in ("g/quiet", "g/dead", "g/gone"):
+            device = Device(key=key, gateway="g", label="Comptage <b>" if key == "g/quiet" else None)
+            left = datetime(2026, 2, 9, tzinfo=UTC) if key == "g/gone" else None
+            session.add(
+                Placement(device=device, room=loire, start=datetime(2026, 1, 1, tzinfo=UTC), end=left)
+            )
+        session.flush()
+        session.add(DeviceDay(device_key="g/quiet", day=day, messages=40, longest_gap=5 * 3600))
+        session.add(DeviceDay(device_key="g/dead", day=day, messages=0, longest_gap=86_400))
+        session.get(Outcome, (loire.id, "occupied_minutes", day)).coverage = 0.4
+    monkeypatch.setattr("service.web.experiments.today", lambda _request: DURING)
+    page = browser_of("reader").get("/experiments/tables").text.replace("\u202f", " ").replace("\xa0", " ")
+    why = page[page.index("Pourquoi des journées") :]
+    assert re.search(
+        r"10 février.*Loire.*40 %.*g/dead</a> : aucun message.*Comptage &lt;b&gt;</a> : 5 h", why, re.DOTALL
+    )
+    assert "g/gone" not in why
