@@ -47,7 +47,6 @@ ROLES: dict[str, str] = {
 }
 FIELDS: dict[str, str] = {
     "number": N_("numéro"), "version": N_("version"), "topic": N_("sujet"), "document": N_("contenu"),
-    "made_at": N_("fait le"), "made_by": N_("fait par"),
     "name": N_("nom"), "slug": N_("adresse courte"), "title": N_("titre"), "label": N_("libellé"),
     "site": N_("site"), "room": N_("salle"), "device_key": N_("capteur"), "experiment": N_("expérience"),
     "gateway": N_("passerelle"), "gateway_name": N_("passerelle"), "key": N_("identifiant"),
