@@ -60,20 +60,19 @@ class Finding:
 def findings(session: Session, now: datetime, zone: tzinfo) -> list[Finding]:
     """Everything that is wrong: what harms a running experiment, then other rooms, then what has no room."""
     today = now.astimezone(zone).date()
-    days = device_days.since(session, today - LEARNED)
     placed = {each.device_key: each for each in devices.placed_now(session, now)}
     refused = _refused(session, now - LEARNED)
+    looked_at = placed.keys() | refused.keys()  # what is in no room harms nothing by being silent
+    days = device_days.since(session, today - LEARNED, looked_at)
     running = {
         arm.room_id: (each.slug, each.title)
-        for each in experiments.everything(session)
+        for each in experiments.under_way(session, today)
         if experiments.status(each, today) == "running"
         for arm in each.arms
     }
     found = []
-    for device in devices.everything(session):
+    for device in devices.some(session, looked_at):
         placement = placed.get(device.key)
-        if placement is None and device.key not in refused:
-            continue  # what is in no room harms nothing by being silent
         room = placement.room if placement else None
         trial = running.get(placement.room_id) if placement else None
         wrong = _of_one(device, days.get(device.key, ()), refused.get(device.key, {}), now)

@@ -39,7 +39,7 @@ def of_experiment(experiment: Experiment, today: date) -> Embargo | None:
 def embargoes(session: Session, today: date) -> dict[str, Embargo]:
     """Room → why it is hidden; rooms that are free are not in it."""
     hidden = {}
-    for experiment in experiments.everything(session):
+    for experiment in experiments.under_way(session, today):
         embargo = of_experiment(experiment, today)
         if embargo is not None:
             hidden.update({arm.room.slug: embargo for arm in experiment.arms})

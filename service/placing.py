@@ -171,7 +171,7 @@ def _noted(
     session: Session, device: Device, days: set[date], rooms: set[int], who: str, now: datetime, today: date
 ) -> list[str]:
     titles = []
-    for experiment in experiments.everything(session):
+    for experiment in experiments.under_way(session, today):
         if experiments.status(experiment, today) != "running" or experiment.starts is None:
             continue
         names = sorted({arm.room.name for arm in experiment.arms if arm.room_id in rooms})
@@ -189,7 +189,7 @@ def trials_of(session: Session, today: date) -> dict[int, tuple[str, str]]:
     """Room → slug and title of the running experiment it is in."""
     return {
         arm.room_id: (each.slug, each.title)
-        for each in experiments.everything(session)
+        for each in experiments.under_way(session, today)
         if experiments.status(each, today) == "running"
         for arm in each.arms
     }

@@ -38,10 +38,15 @@ def replace_day(session: Session, day: date, found: Iterable[health.DeviceDay]) 
         session.execute(insert(DeviceDay), rows)
 
 
-def since(session: Session, first: date) -> Mapping[str, Sequence[DeviceDay]]:
-    """The days from `first` on, of each device, oldest first."""
+def since(
+    session: Session, first: date, devices: Collection[str] | None = None
+) -> Mapping[str, Sequence[DeviceDay]]:
+    """The days from `first` on, of each device or of these, oldest first."""
     found: dict[str, list[DeviceDay]] = defaultdict(list)
-    for each in session.scalars(select(DeviceDay).where(DeviceDay.day >= first).order_by(DeviceDay.day)):
+    query = select(DeviceDay).where(DeviceDay.day >= first).order_by(DeviceDay.day)
+    if devices is not None:
+        query = query.where(DeviceDay.device_key.in_(devices))
+    for each in session.scalars(query):
         found[each.device_key].append(each)
     return found
 

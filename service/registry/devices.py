@@ -58,6 +58,11 @@ def everything(session: Session) -> Sequence[Device]:
     return session.scalars(select(Device).order_by(Device.key)).all()
 
 
+def some(session: Session, keys: Collection[str]) -> Sequence[Device]:
+    """The devices of these keys, by key."""
+    return session.scalars(select(Device).where(Device.key.in_(keys)).order_by(Device.key)).all()
+
+
 def find(session: Session, key: str) -> Device | None:
     """The device of this key, with its placements and their rooms."""
     query = select(Device).where(Device.key == key)

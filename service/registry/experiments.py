@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy import or_, select
+from sqlalchemy.orm import contains_eager, joinedload, selectinload
 
 from experiments.design import Design, Measure, Protocol
 from experiments.outcomes import OUTCOMES
-from service.registry.tables import Arm, Experiment, Room
+from service.registry.tables import Arm, Decision, Experiment, Room
 from service.registry.tables import Measure as MeasureRow
 from service.registry.tables import Protocol as LockedProtocol
 
@@ -31,12 +31,37 @@ _WHOLE = (
 )
 
 
-def everything(session: Session) -> Sequence[Experiment]:
-    """Every experiment with its arms, measures, protocol, looks and decision, the latest start first."""
+def everything(session: Session, *, decided: bool = True) -> Sequence[Experiment]:
+    """Every experiment, whole, the latest start first; those that were decided too unless told otherwise."""
     query = (
         select(Experiment).options(*_WHOLE).order_by(Experiment.starts.desc().nulls_first(), Experiment.id)
     )
+    if not decided:
+        query = query.where(~select(Decision).where(Decision.experiment_id == Experiment.id).exists())
     return session.scalars(query).unique().all()
+
+
+def under_way(session: Session, today: date) -> Sequence[Experiment]:
+    """Those that neither ended before `today` nor were decided, with their arms and measures alone."""
+    query = (
+        select(Experiment)
+        .outerjoin(Decision)
+        .where(Decision.experiment_id.is_(None), or_(Experiment.ends.is_(None), Experiment.ends >= today))
+        .options(
+            selectinload(Experiment.arms).joinedload(Arm.room),
+            selectinload(Experiment.measures),
+            contains_eager(Experiment.decision),
+        )
+        .order_by(Experiment.starts.desc().nulls_first(), Experiment.id)
+    )
+    return session.scalars(query).unique().all()
+
+
+def of_room(session: Session, room_id: int) -> list[tuple[str, str]]:
+    """Slug and title of every experiment a room takes or took part in, the latest start first."""
+    query = select(Experiment.slug, Experiment.title).join(Arm).where(Arm.room_id == room_id)
+    found = session.execute(query.order_by(Experiment.starts.desc().nulls_first(), Experiment.id))
+    return [(slug, title) for slug, title in found]
 
 
 def find(session: Session, slug: str) -> Experiment | None:

@@ -213,7 +213,7 @@ class Look(Base):
     experiment_id: Mapped[int] = mapped_column(ForeignKey("experiments.id"), index=True)
     kind: Mapped[str] = mapped_column(String(10))  # interim | final
     taken_at: Mapped[datetime]
-    panel: Mapped[bytes] = mapped_column(LargeBinary)
+    panel: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)  # large, and lists need the result only
     sha256: Mapped[str] = mapped_column(String(64))
     result: Mapped[dict[str, Any]]
     experiment: Mapped[Experiment] = relationship(back_populates="looks")

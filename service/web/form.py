@@ -162,7 +162,7 @@ def _mark(text: str, most: int) -> int | None:
 def _asked(
     session: Session, room: Room, at: datetime
 ) -> Literal["discomfort", "temperature", "air", "hearing"] | None:
-    for each in experiments.everything(session):
+    for each in experiments.under_way(session, at.date()):
         taking_part = any(arm.room_id == room.id for arm in each.arms)
         if not taking_part or experiments.status(each, at.date()) not in ("planned", "running"):
             continue

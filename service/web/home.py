@@ -6,12 +6,14 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
+from sqlalchemy import select
 
 from dashboards.pages import AccessibilityPage, HomePage, MethodPage, SilentDevice, Standstill
 from dashboards.render import assets
 from service import ingest
 from service.auth import Person, signed_in
 from service.registry import answers, devices, experiments, quarantine, rooms
+from service.registry.tables import Device, Experiment
 from service.web.experiments import line
 from service.web.reply import error, now, reply, today
 
@@ -35,7 +37,7 @@ def home_page(request: Request, person: Annotated[Person, Depends(signed_in)]) -
     with request.app.state.registry.session() as session:
         lines = [
             line(session, each, day)
-            for each in experiments.everything(session)
+            for each in experiments.everything(session, decided=False)
             if experiments.status(each, day) in ("running", "ended", "planned")
         ]
         slugs = [room.slug for site in rooms.sites(session) for room in site.rooms]
@@ -73,9 +75,9 @@ def _path(session: Session, *, rooms: bool, placed: bool) -> dict[Step, bool]:
     """The steps of a new installation, each done or not; none once all are."""
     steps: dict[Step, bool] = {
         "rooms": rooms,
-        "heard": bool(devices.everything(session)),
+        "heard": session.scalar(select(Device.key).limit(1)) is not None,
         "placed": placed,
-        "experiment": bool(experiments.everything(session)),
+        "experiment": session.scalar(select(Experiment.id).limit(1)) is not None,
     }
     return {} if all(steps.values()) else steps
 

@@ -155,11 +155,7 @@ def _page(
         volume_m3=room.volume_m3,
         devices=tuple(_device(each, at) for each in placed),
         hidden=None if hidden is None else Hidden(hidden.slug, hidden.title, hidden.ends),
-        experiments=tuple(
-            (each.slug, each.title)
-            for each in experiments.everything(session)
-            if any(arm.room_id == room.id for arm in each.arms)
-        ),
+        experiments=tuple(experiments.of_room(session, room.id)),
         form_url=form_url(request, room.slug),
     )
 
