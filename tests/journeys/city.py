@@ -11,10 +11,11 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from experiments.panel import DayOutcome
-from sensors.reading import Reading
+from sensors.move import Refusal
+from sensors.reading import Message, Reading
 from sensors.store import ReadingStore
 from service import results
-from service.registry import Registry, experiments, outcomes
+from service.registry import Registry, experiments, outcomes, quarantine
 from service.registry.tables import (
     Answer,
     Arm,
@@ -23,7 +24,6 @@ from service.registry.tables import (
     Deviation,
     Experiment,
     Measure,
-    QuarantineEntry,
     Room,
     Site,
 )
@@ -141,8 +141,9 @@ def declare(session: Session) -> None:
     session.add_all(_answers(rooms))
     session.flush()
     results.take_look(session, done, datetime.now(UTC), TODAY)
-    session.add(QuarantineEntry(landing="serve", landing_id=1, received_at=datetime.now(UTC), topic="zigbee2mqtt/loire",
-        payload=b'{"temperature": 327.67}', code="sentinel", reason="sentinel: temperature: 327.67 is what a missing probe says"))  # fmt: skip
+    missing = Message("zigbee2mqtt/loire", b'{"temperature": 327.67}', datetime.now(UTC))
+    why = "sentinel: temperature: 327.67 is what a missing probe says"
+    quarantine.put(session, "serve", [Refusal(1, missing, why)])
 
 
 def _measure(session: Session) -> None:

@@ -20,9 +20,10 @@ from typer.testing import CliRunner
 
 from experiments.panel import DayOutcome
 from sensors.landing import Landing
+from sensors.move import Refusal
 from sensors.reading import Message, Reading
 from sensors.store_embedded import EmbeddedStore
-from service import cli, results, river
+from service import cli, replays, results, river
 from service.backup import BackupError, backup, new_key, restore
 from service.registry import Registry, experiments, outcomes, quarantine, users
 from service.registry.tables import (
@@ -87,18 +88,7 @@ def installation(settings, registry):
                 for n in range(20)
             ],
         )
-        session.add(
-            QuarantineEntry(
-                landing="mqtt-1",
-                landing_id=1,
-                topic="t",
-                payload=b"\xff\x00",
-                received_at=NOON,
-                code="binary",
-                reason="binary: x",
-                retained=False,
-            )
-        )
+        quarantine.put(session, "mqtt-1", [Refusal(1, Message("t", b"\xff\x00", NOON), "binary: x")])
     store = river.open_store(settings)
     store.write(reading(minute) for minute in range(100))
     store.settle(date(2026, 3, 5))
@@ -320,7 +310,7 @@ def test_what_the_registry_calls_replayed_is_in_the_store(installation, registry
 
     @contextmanager
     def snapshot(self):
-        assert river.replay(installation, registry, store).stored == 1
+        assert replays.replay(installation, registry, store).stored == 1
         with plain(self) as connection:
             yield connection
 

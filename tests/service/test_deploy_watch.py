@@ -20,12 +20,14 @@ import pytest
 import yaml
 from fastapi.testclient import TestClient
 
+from sensors.move import Refusal
+from sensors.reading import Message
 from sensors.receive import ReceiverStatus
 from service import river
 from service.app import create_app
 from service.ingest import MoverStatus
-from service.registry import Registry, gateways
-from service.registry.tables import Device, GatewayDay, QuarantineEntry
+from service.registry import Registry, gateways, quarantine
+from service.registry.tables import Device, GatewayDay
 from service.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -72,17 +74,7 @@ def city(tmp_path_factory):
             GatewayDay(gateway="g", day=now.date(), messages=1, unpromised=0, refused=0, last_message=now)
         )
         gateways.new_token(gateways.add(session, "g", "hash", now), now, timedelta(days=30))
-        session.add(
-            QuarantineEntry(
-                landing="mqtt",
-                landing_id=1,
-                received_at=now,
-                topic="t",
-                payload=b"",
-                code="shape",
-                reason="-",
-            )
-        )
+        quarantine.put(session, "mqtt", [Refusal(1, Message("t", b"", now), "shape: -")])
     river.open_landing(settings, "mqtt").close()
     status = ReceiverStatus(at=now.isoformat(), connected=True)
     (settings.data_dir / "landing" / "mqtt.receiver.json").write_text(json.dumps(asdict(status)))

@@ -14,9 +14,10 @@ from fastapi.routing import iter_route_contexts
 from sqlalchemy import select
 
 from experiments.panel import DayOutcome
-from sensors.reading import Reading
+from sensors.move import Refusal
+from sensors.reading import Message, Reading
 from service import embargo
-from service.registry import experiments, gateways, outcomes
+from service.registry import experiments, gateways, outcomes, quarantine
 from service.registry.tables import (
     Answer,
     Arm,
@@ -92,17 +93,8 @@ def world(request, registry, app):
             rooms, "following", ENDS + timedelta(days=1), ENDS + timedelta(days=30), ENDS + timedelta(days=60)
         )
         session.add_all([running, following])
-        session.add(
-            QuarantineEntry(
-                landing="mqtt",
-                landing_id=1,
-                received_at=MOMENT,
-                topic="temoin/g/loire",
-                payload=b'{"co2": 1400',
-                code="broken_json",
-                reason="broken_json: the payload ends too early",
-            )
-        )
+        broken = Message("temoin/g/loire", b'{"co2": 1400', MOMENT)
+        quarantine.put(session, "mqtt", [Refusal(1, broken, "broken_json: the payload ends too early")])
         session.flush()
         for room in rooms:
             for n in range(1, 49, 4):
