@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+MOMENT = timedelta(milliseconds=1)
 Refusal = Literal["ahead", "order", "overlap", "before"]
 
 
@@ -130,6 +131,26 @@ def keep(
     devices.mark_stale(session, {day for day in days if day <= today}, now)
     session.flush()
     return _noted(session, device, days, rooms, who, now, today) if days else []
+
+
+def take_over(
+    session: Session, device: Device, old: Device, who: str, now: datetime, zone: ZoneInfo
+) -> list[str] | None:
+    """Have a device that is in no room yet go on where another was, from its own first message on.
+
+    What the other is known by (place, pace) becomes its own where it has none. The titles as `keep` gives
+    them; None when there is nothing to take over.
+    """
+    before = stays(old)
+    if device.placements or not before:
+        return None
+    last = before[-1]
+    since = min(device.first_seen or now, now)
+    since = max(since, last.start + MOMENT) if last.end is None else max(since, last.end)
+    device.position = device.position or old.position
+    device.heartbeat_minutes = device.heartbeat_minutes or old.heartbeat_minutes
+    titles = [] if last.end is not None else keep(session, old, moved(old, None, since, now), who, now, zone)
+    return [*titles, *keep(session, device, [Stay(last.room, since, None)], who, now, zone)]
 
 
 def days_measured(device: Device, start: datetime, end: datetime | None, zone: ZoneInfo) -> set[date]:

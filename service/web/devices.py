@@ -175,8 +175,12 @@ def describe_device(  # noqa: PLR0913, PLR0917 - the fields of its form
             }
             devices.mark_stale(session, days, datetime.now(UTC))
         device.label, device.model, device.position = (texts[name] or None for name in LONGEST_TEXT)
+        newly = form.continues not in ("", device.continues_key)
         device.heartbeat_minutes, device.continues_key = minutes, form.continues or None
-    return _done(key, "described")
+        old = devices.find(session, form.continues) if newly else None
+        moment, zone = now(request), request.app.state.settings.zone
+        noted = placing.take_over(session, device, old, person.name, moment, zone) if old else None
+    return _done(key, "described" if noted is None else "noted" if noted else "moved")
 
 
 def _done(key: str, what: str) -> Response:

@@ -258,3 +258,31 @@ def test_whatever_is_said_a_device_is_never_in_two_rooms(saying, dates, which):
     told_: list[Stay] = placing.stays(device)
     assert all(stay.end is None or stay.start < stay.end for stay in told_)
     assert all(one.end is not None and one.end <= next_.start for one, next_ in pairwise(told_))
+
+
+def test_a_device_that_takes_the_place_of_another_goes_on_in_its_room(world, staff):
+    with world.session() as session:
+        old = devices.find(session, "g/a")
+        old.position, old.heartbeat_minutes = "mur nord", 30
+    page = staff.get("/device", params={"key": "g/new <b>"}).text
+    seen = page.split('name="seen" value="')[1].split('"')[0]
+    form = {"key": "g/new <b>", "continues": "g/a", "seen": seen, "csrf": staff.csrf}
+    assert staff.post("/device", data=form).headers["location"].endswith("done=noted")  # Loire is in a trial
+    assert told(world, "g/a") == [("loire", "02 15:00", "10 15:00")]
+    assert told(world, "g/new <b>") == [("loire", "10 15:00", None)]
+    with world.session() as session:
+        new = devices.find(session, "g/new <b>")
+        assert (new.position, new.heartbeat_minutes) == ("mur nord", 30)
+        assert session.scalars(select(StaleDay.day)).all() == [date(2026, 3, day) for day in (10, 11, 12)]
+
+
+@pytest.mark.parametrize("ended", [timedelta(days=5), timedelta(days=1)])
+def test_it_begins_when_both_allow_it(world, ended):
+    with world.session() as session:
+        old, new = devices.find(session, "g/a"), devices.find(session, "g/new <b>")
+        old.placements[0].end = NOW - ended
+        session.flush()
+        assert placing.take_over(session, new, old, "x", NOW, PARIS) is not None
+        assert placing.stays(new)[0].start == max(NOW - ended, NOW - 2 * DAY)
+        assert placing.stays(old)[-1].end == NOW - ended
+        assert placing.take_over(session, new, old, "x", NOW, PARIS) is None
