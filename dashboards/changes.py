@@ -19,6 +19,7 @@ KINDS: dict[str, str] = {
     "rooms": N_("la salle"),
     "devices": N_("le capteur"),
     "placements": N_("l’emplacement du capteur"),
+    "device_photos": N_("la photo du capteur"),
     "experiments": N_("l’expérience"),
     "arms": N_("la participation de la salle"),
     "measures": N_("la mesure"),
@@ -46,7 +47,7 @@ ROLES: dict[str, str] = {
     "administrator": N_("administration"),
 }
 FIELDS: dict[str, str] = {
-    "number": N_("numéro"), "version": N_("version"), "topic": N_("sujet"), "document": N_("contenu"),
+    "width": N_("largeur"), "height": N_("hauteur"), "added_by": N_("ajoutée par"), "number": N_("numéro"), "version": N_("version"), "topic": N_("sujet"), "document": N_("contenu"),
     "name": N_("nom"), "slug": N_("adresse courte"), "title": N_("titre"), "label": N_("libellé"),
     "site": N_("site"), "room": N_("salle"), "device_key": N_("capteur"), "experiment": N_("expérience"),
     "gateway": N_("passerelle"), "gateway_name": N_("passerelle"), "key": N_("identifiant"),

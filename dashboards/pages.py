@@ -823,6 +823,7 @@ class DevicePage:
     meanwhile: bool = False
     done: str = ""
     may_change: bool = True
+    photo: tuple[int, int] | None = None  # width and height
     template = "device.html"
 
 

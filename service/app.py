@@ -14,6 +14,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from service import api, health
 from service.auth import Turns, named, signed_in
 from service.errors import handle_errors
+from service.images import MOST_BYTES
 from service.intake import Intake
 from service.middleware import BodyLimit, Noted, SecurityHeaders
 from service.monitoring import Monitoring
@@ -120,7 +121,9 @@ def create_app(
 def _surround(app: FastAPI, settings: Settings) -> None:
     """The layers around every request; the last one added is the outermost."""
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=6)
-    app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
+    app.add_middleware(
+        BodyLimit, limit=settings.max_body_bytes, larger={"/device/photo": MOST_BYTES + 10_000}
+    )
     app.add_middleware(SecurityHeaders, https=settings.secure)
     app.add_middleware(Noted, monitoring=app.state.monitoring)
     if settings.trusted_proxies:

@@ -10,6 +10,8 @@ from fastapi import HTTPException
 from starlette.datastructures import Headers, MutableHeaders
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from service.monitoring import Monitoring
@@ -60,27 +62,28 @@ class SecurityHeaders:
 
 
 class BodyLimit:
-    """A request larger than `limit` bytes is a 413, whether it says its size or not."""
+    """A request larger than `limit` bytes is a 413, whether it says its size or not; `larger` is by path."""
 
-    def __init__(self, app: ASGIApp, *, limit: int) -> None:
-        self.app, self.limit = app, limit
+    def __init__(self, app: ASGIApp, *, limit: int, larger: Mapping[str, int] | None = None) -> None:
+        self.app, self.limit, self.larger = app, limit, larger or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, reading no more than the limit."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        limit = self.larger.get(scope["path"], self.limit)
         said = Headers(scope=scope).get("content-length", "0")
         received = int(said) if said.isascii() and said.isdigit() else 0
-        if received <= self.limit:
+        if received <= limit:
             received = 0
 
         async def limited() -> Message:
             nonlocal received
-            message = {"type": "http.request"} if received > self.limit else await receive()
+            message = {"type": "http.request"} if received > limit else await receive()
             received += len(message.get("body", b""))
-            if received > self.limit:
-                raise HTTPException(413, f"A request has at most {self.limit} bytes.")
+            if received > limit:
+                raise HTTPException(413, f"A request has at most {limit} bytes.")
             return message
 
         await self.app(scope, limited, send)

@@ -41,6 +41,7 @@ KEPT: dict[type[Base], frozenset[str]] = {
     tables.Closure: frozenset(),
     tables.Room: frozenset(),
     tables.Device: frozenset({"first_seen", "last_seen"}),
+    tables.DevicePhoto: frozenset({"image"}),
     tables.Placement: frozenset(),
     tables.Experiment: frozenset(),
     tables.Arm: frozenset(),

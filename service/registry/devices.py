@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import and_, case, func, or_, select
 from sqlalchemy.orm import contains_eager, joinedload, selectinload
 
-from service.registry.tables import Device, Placement, Room, StaleDay
+from service.registry.tables import Device, DevicePhoto, Placement, Room, StaleDay
 from service.registry.upsert import insert
 
 if TYPE_CHECKING:
@@ -72,6 +72,13 @@ def find(session: Session, key: str) -> Device | None:
 def known(session: Session, keys: Collection[str]) -> set[str]:
     """Those of these keys that are devices."""
     return set(session.scalars(select(Device.key).where(Device.key.in_(keys))))
+
+
+def photo_size(session: Session, key: str) -> tuple[int, int] | None:
+    """Width and height of the photo of a device, where there is one."""
+    query = select(DevicePhoto.width, DevicePhoto.height).where(DevicePhoto.device_key == key)
+    found = session.execute(query).first()
+    return None if found is None else (found.width, found.height)
 
 
 def search(

@@ -120,6 +120,18 @@ class Device(Base):
     placements: Mapped[list[Placement]] = relationship(back_populates="device", order_by="Placement.start")
 
 
+class DevicePhoto(Base):
+    """Where a device hangs, as somebody took it: JPEG, encoded anew, without metadata."""
+
+    __tablename__ = "device_photos"
+    device_key: Mapped[str] = mapped_column(ForeignKey("devices.key"), primary_key=True)
+    image: Mapped[bytes] = mapped_column(LargeBinary)
+    width: Mapped[int]
+    height: Mapped[int]
+    added_at: Mapped[datetime]
+    added_by: Mapped[str] = mapped_column(String(120))
+
+
 class Placement(Base):
     """Which room a device measured, from when until when."""
 

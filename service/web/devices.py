@@ -7,14 +7,17 @@ from math import ceil
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Form, Query, Request, Response
+from fastapi import APIRouter, Depends, File, Form, Query, Request, Response, UploadFile
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse
 
 from dashboards.pages import DeviceForm, DeviceLine, DevicePage, DevicesPage, StayLine
-from service import placing
+from service import images, placing
 from service.auth import Person, csrf_checked, needs, signed_in
+from service.images import ImageRefused
 from service.placing import PlacingRefused
 from service.registry import devices, rooms
+from service.registry.tables import DevicePhoto
 from service.web.reply import error, now, reply
 
 if TYPE_CHECKING:
@@ -183,6 +186,48 @@ def describe_device(  # noqa: PLR0913, PLR0917 - the fields of its form
     return _done(key, "described" if noted is None else "noted" if noted else "moved")
 
 
+@router.get("/device/photo")
+def device_photo(request: Request, person: Annotated[Person, Depends(signed_in)], key: str = "") -> Response:  # noqa: ARG001 - let in
+    """Where a device hangs, as somebody took it."""
+    with request.app.state.registry.session() as session:
+        photo = session.get(DevicePhoto, key)
+    if photo is None:
+        return error(request, 404, "not_found")
+    return Response(photo.image, media_type="image/jpeg", headers={"Cache-Control": "private, no-cache"})
+
+
+@router.post("/device/photo", dependencies=CHECKED)
+async def keep_photo(
+    request: Request,
+    person: Facilities,
+    key: Typed = "",
+    do: Typed = "",
+    photo: Annotated[UploadFile | None, File()] = None,
+) -> Response:
+    """Keep a photo of where a device hangs, in place of an earlier one; or take it away."""
+    sent = b"" if photo is None else await photo.read()
+    return await run_in_threadpool(_photographed, request, person, key, sent, remove=do == "remove")
+
+
+def _photographed(request: Request, person: Person, key: str, sent: bytes, *, remove: bool) -> Response:
+    try:
+        image = None if remove else images.encoded_anew(sent)
+    except ImageRefused as refused:
+        return _one(request, person, key, status=422, mistakes={"photo": refused.code})
+    with request.app.state.registry.session() as session:
+        if devices.find(session, key) is None:
+            return error(request, 404, "not_found")
+        photo = session.get(DevicePhoto, key)
+        if image is not None:
+            photo = photo or DevicePhoto(device_key=key)
+            photo.image, photo.width, photo.height = image
+            photo.added_at, photo.added_by = datetime.now(UTC), person.name
+            session.add(photo)
+        elif photo is not None:
+            session.delete(photo)
+    return _done(key, "described")
+
+
 def _done(key: str, what: str) -> Response:
     return RedirectResponse(f"/device?key={quote(key, safe='')}&done={what}", 303)
 
@@ -221,6 +266,7 @@ def _one(  # noqa: PLR0913 - what may be said of one device
             form=form or _form(device, here),
             mistakes=mistakes or {},
             other=other,
+            photo=devices.photo_size(session, key),
             seen=placing.seen(device),
             meanwhile=meanwhile,
             done=done if done in ("moved", "noted", "described") else "",

@@ -47,6 +47,7 @@ ACCESS = {
         GET /api/v1/rooms
         GET /device
         GET /device-health
+        GET /device/photo
         GET /devices
         GET /experiments
         GET /experiments/{slug}
@@ -62,6 +63,7 @@ ACCESS = {
     """,
     "facilities": """
         POST /device
+        POST /device/photo
         POST /device/room
         POST /device/stay
         POST /mappings/{number}

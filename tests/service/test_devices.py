@@ -1,5 +1,6 @@
 """Devices in the browser: found, placed, moved, corrected; what follows from it."""
 
+import io
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
@@ -8,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from sqlalchemy import select
 
 from service import placing
@@ -286,3 +288,56 @@ def test_it_begins_when_both_allow_it(world, ended):
         assert placing.stays(new)[0].start == max(NOW - ended, NOW - 2 * DAY)
         assert placing.stays(old)[-1].end == NOW - ended
         assert placing.take_over(session, new, old, "x", NOW, PARIS) is None
+
+
+def picture(kind="JPEG", size=(1600, 900), **more):
+    sent = io.BytesIO()
+    Image.new("RGB", size, "teal").save(sent, kind, **more)
+    return sent.getvalue()
+
+
+def send(browser, sent, **more):
+    form = {"key": "g/a", "csrf": browser.csrf, **more}
+    return browser.post("/device/photo", data=form, files={"photo": ("../../x.jpg", sent, "image/svg+xml")})
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.usefixtures("world")
+def test_a_photo_is_encoded_anew_without_what_it_said_of_place_and_time(staff, kind):
+    exif = Image.Exif()
+    exif[0x010E], exif[0x0112] = "48.8566 N, 2.3522 E", 6  # a description; lying on its side
+    answer = send(staff, picture(kind, exif=exif))
+    assert answer.headers["location"].endswith("done=described")
+    shown = staff.get("/device/photo", params={"key": "g/a"})
+    assert shown.headers["content-type"] == "image/jpeg"
+    with Image.open(io.BytesIO(shown.content)) as kept:
+        assert (kept.format, kept.size, dict(kept.getexif())) == ("JPEG", (675, 1200), {})
+    assert b"48.8566" not in shown.content
+    assert 'width="675" height="1200"' in staff.get("/device", params={"key": "g/a"}).text
+    send(staff, b"", do="remove")
+    assert staff.get("/device/photo", params={"key": "g/a"}).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("sent", "words"),
+    [
+        (b"", "Choisissez d’abord"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>", "Seules les photos"),
+        (b"GIF89a" + bytes(100), "Seules les photos"),
+        (b"%PDF-1.7", "Seules les photos"),
+        (picture()[:900], "abîmé"),
+        (picture("PNG", (9000, 7000)), "trop grande"),  # 63 megapixels in 180 kB
+        (bytes(15_000_001), "trop grande"),
+    ],
+)
+@pytest.mark.usefixtures("world")
+def test_what_is_no_photo_is_refused_with_a_sentence(staff, sent, words):
+    answer = send(staff, sent)
+    assert answer.status_code == 422
+    assert words in answer.text
+    assert staff.get("/device/photo", params={"key": "g/a"}).status_code == 404
+
+
+@pytest.mark.usefixtures("world")
+def test_a_request_larger_than_a_photo_is_not_read(staff):
+    assert send(staff, bytes(15_500_000)).status_code == 413
