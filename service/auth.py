@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from anyio import CapacityLimiter, to_thread
-from fastapi import Depends, Form, HTTPException, Request
+from fastapi import Depends, Form, Header, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from service.browser import browser_named
@@ -124,6 +124,15 @@ def gateway_of(
 def csrf_checked(request: Request, csrf: Annotated[str, Form()] = "") -> None:
     """Dependency of every form of a signed-in person: its token must be the session's."""
     _same_token(request, COOKIE, csrf)
+
+
+def change_checked(
+    request: Request,
+    x_csrf_token: Annotated[str, Header(description="The session's form token")] = "",
+) -> None:
+    """Dependency of every change by API: what comes with a cookie also says the session's form token."""
+    if cookie(request, COOKIE):
+        _same_token(request, COOKIE, x_csrf_token)
 
 
 def form_checked(request: Request, csrf: Annotated[str, Form()] = "") -> None:

@@ -21,10 +21,14 @@ from sensors.mapping import (
 from sensors.metrics import METRICS, units_of
 from sensors.names import words
 from sensors.reading import Message, PayloadRejected
+from service.registry import mappings
+from service.registry.tables import Device
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from zoneinfo import ZoneInfo
+
+    from sqlalchemy.orm import Session
 
     from sensors.draft import Draft
     from sensors.mapping import DeviceFrom, Leaf, TimeFrom
@@ -170,6 +174,20 @@ def tried(
 def device_key(mapping: Mapping) -> str:
     """The key of the device that a mapping names itself."""
     return f"{gateway_of(mapping.topic)}/{mapping.device.strip()}" if mapping.device_from == "name" else ""
+
+
+def refuse_taken(session: Session, mapping: Mapping, number: int | None) -> None:
+    """Raise MappingRefused when it names a device itself, and other messages name one so already."""
+    if mapping.device_from != "name":
+        return
+    key = device_key(mapping)
+    own = [row.document for row in mappings.versions(session, number)] if number else []
+    said = [row.document for row in mappings.latest(session)] + own
+    if session.get(Device, key) is None:
+        return
+    if any(each is not None and device_key(Mapping.from_json(each)) == key for each in said):
+        return
+    raise MappingRefused("taken", f"there is a device {key} already, which other messages name")
 
 
 def choices() -> list[tuple[str, tuple[str, ...]]]:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from service.api import devices, documentation, experiments, gateways, readings, rooms
+from service.api import devices, documentation, experiments, gateways, quarantine, readings, rooms
 
 router = APIRouter()
-for noun in (rooms, devices, gateways, experiments):
+for noun in (rooms, devices, gateways, experiments, quarantine):
     router.include_router(noun.router, responses=documentation.REFUSALS)
 router.include_router(documentation.router)
 by_token = readings.router

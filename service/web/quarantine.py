@@ -27,7 +27,7 @@ from sensors.reading import PayloadRejected
 from service import embargo, mapping_form
 from service.auth import Person, csrf_checked, needs, signed_in
 from service.registry import devices, mappings, quarantine
-from service.registry.tables import Device, QuarantineCause
+from service.registry.tables import QuarantineCause
 from service.web.reply import error, reply, today
 
 if TYPE_CHECKING:
@@ -259,7 +259,7 @@ def _keep_or_try(
     """None when it is kept; else what the page then says."""
     try:
         mapping = mapping_form.mapping_of(form)
-        _refuse_taken(session, mapping, number)
+        mapping_form.refuse_taken(session, mapping, number)
         if saving:
             row = mappings.keep(session, mapping, person.name, datetime.now(UTC), number)
             mappings.ask(session, person.name, datetime.now(UTC), mapping=row.number)
@@ -292,20 +292,6 @@ def _keep_or_try(
             for message, readings, reason in found
         )
     }
-
-
-def _refuse_taken(session: Session, mapping: Mapping, number: int | None) -> None:
-    """A name that another device has already is not given to these messages by mistake."""
-    if mapping.device_from != "name":
-        return
-    key = mapping_form.device_key(mapping)
-    own = [row.document for row in mappings.versions(session, number)] if number else []
-    said = [row.document for row in mappings.latest(session)] + own
-    if session.get(Device, key) is None:
-        return
-    if any(each is not None and mapping_form.device_key(Mapping.from_json(each)) == key for each in said):
-        return
-    raise MappingRefused("taken", f"there is a device {key} already, which other messages name")
 
 
 # ------------------------------------------------------------------------------------------ what is shown

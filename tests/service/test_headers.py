@@ -123,8 +123,12 @@ def test_every_answer_carries_every_header(served, registry, token):
 
 def test_other_methods_are_refused_with_the_headers(served, token):
     client = browser(served)
+    others = ("PUT", "DELETE", "PATCH", "OPTIONS", "TRACE")
+    known = {(path, method) for _, method, path in walk(served, token, others)}
     for route, _, path in walk(served, token):
-        for method in ("PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"):
+        for method in others:
+            if (path, method) in known:
+                continue
             answer = client.request(method, path)
             assert answer.status_code == 405, route
             check(route, answer)
@@ -162,8 +166,10 @@ def test_what_is_too_large_is_refused_with_a_sentence(served, registry, token):
             if route == "POST /api/v1/readings":  # refused before it is read
                 assert answer.status_code == 401
                 continue
+            if route.endswith("/replay"):  # reads no body
+                continue
             assert answer.status_code == 413, route
-            assert "C’est trop volumineux" in answer.text
+            assert ("C’est trop volumineux" in answer.text) != path.startswith("/api/")
             check(route, answer)
 
 

@@ -265,3 +265,54 @@ def test_what_is_not_there_is_not_found(staff, path):
     assert staff.post(
         f"{path}/replay" if "quarantine" in path else f"{path}/withdraw", data={"csrf": "x"}
     ).status_code in (403, 404)
+
+
+MAPPING = {
+    "topic": "usine/+/etat",
+    "fields": [{"pointer": "/v/t1", "metric": "temperature", "unit": "°C", "scale": 0.1}],
+    "device_from": "topic",
+}
+
+
+def test_a_program_does_the_same(staff):
+    said = {"X-CSRF-Token": staff.csrf}
+    (cause,) = staff.get("/api/v1/quarantine").json()
+    assert (cause["code"], cause["gateway"], cause["waiting"]) == ("unknown_format", "usine", 2)
+    messages = staff.get("/api/v1/quarantine/1").json()
+    assert json.loads(messages[0]["payload"]) == SAMPLE
+    tried = staff.post("/api/v1/mapping-previews", json=MAPPING, headers=said).json()
+    assert [reading["value"] for each in tried for reading in each["readings"]] == [21.4, 21.4]
+    kept = staff.post("/api/v1/mappings", json=MAPPING, headers=said)
+    assert (kept.status_code, kept.json()["mapping"]["number"], kept.json()["replay"]["ended"]) == (
+        201,
+        1,
+        False,
+    )
+    assert staff.post("/api/v1/mappings", json=MAPPING, headers=said).status_code == 422
+    assert staff.put("/api/v1/mappings/1", json=MAPPING, headers=said).json()["mapping"]["version"] == 2
+    assert [each["version"] for each in staff.get("/api/v1/mappings").json()] == [2]
+    assert staff.get(f"/api/v1/replays/{kept.json()['replay']['id']}").status_code == 200
+    assert staff.delete("/api/v1/mappings/1", headers=said).status_code == 202
+    assert staff.delete("/api/v1/mappings/1", headers=said).status_code == 404
+    assert staff.post("/api/v1/quarantine/1/replay", headers=said).status_code == 202
+    assert staff.post("/api/v1/quarantine/1/drop", json={"reason": " "}, headers=said).status_code == 422
+    assert staff.post("/api/v1/quarantine/1/drop", json={"reason": "test"}, headers=said).json() == {
+        "dropped": 2
+    }
+
+
+@pytest.mark.parametrize(
+    "body",
+    [[], None, {"topic": "#", "fields": []}, MAPPING | {"re": ".*"}, MAPPING | {"fields": "x" * 10_000}],
+)
+def test_a_program_that_says_nonsense_is_told(staff, registry, body):
+    answer = staff.post("/api/v1/mappings", json=body, headers={"X-CSRF-Token": staff.csrf})
+    assert answer.status_code == 422
+    assert answer.json()["error"]["message"]
+    with registry.session() as session:
+        assert mappings.latest(session) == []
+
+
+def test_a_change_by_cookie_alone_is_refused(staff):
+    assert staff.post("/api/v1/mappings", json=MAPPING).status_code == 403
+    assert staff.post("/api/v1/quarantine/1/drop", json={"reason": "x"}).status_code == 403

@@ -1,0 +1,292 @@
+"""Messages that wait, what is said of them, and reading them again: the same as the pages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import APIRouter, Body, Depends, HTTPException, Query, Request
+
+from sensors.mapping import Mapping, MappingRefused
+from service import embargo, mapping_form
+from service.auth import Person, change_checked, needs
+from service.registry import mappings, quarantine
+from service.registry.tables import QuarantineCause, Replay
+from service.web.reply import today
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from service.registry.tables import MappingVersion
+
+router = APIRouter(prefix="/api/v1", tags=["quarantine"])
+Facilities = Annotated[Person, Depends(needs("facilities"))]
+CHANGES = [Depends(change_checked)]
+ENTRIES = 20
+PAYLOAD = 4000  # bytes shown
+EXAMPLE = {
+    "topic": "usine/+/etat",
+    "fields": [{"pointer": "/v/t1", "metric": "temperature", "unit": "°C", "scale": 0.1}],
+    "device_from": "topic",
+    "time_from": "reception",
+}
+Said = Annotated[dict[str, Any], Body(openapi_examples={"by topic": {"value": EXAMPLE}})]
+
+
+@dataclass(frozen=True)
+class ApiCause:
+    """Why messages of one gateway and shape wait, and how many; times are UTC."""
+
+    id: int
+    code: str
+    gateway: str
+    shape: str
+    waiting: int
+    first_at: datetime
+    last_at: datetime
+
+
+@dataclass(frozen=True)
+class ApiMessage:
+    """A message that waits; `payload` is None while an experiment runs: it may hold its rooms' readings."""
+
+    id: int
+    received_at: datetime
+    topic: str
+    reason: str
+    payload: str | None
+
+
+@dataclass(frozen=True)
+class ApiReplay:
+    """A replay and how far it is: messages looked at, understood, waiting on; readings stored, taken back."""
+
+    id: int
+    total: int
+    done: int
+    stored: int
+    readings: int
+    removed: int
+    waiting: int
+    ended: bool
+
+
+@dataclass(frozen=True)
+class ApiMapping:
+    """What the messages of a topic are said to mean; `mapping` is None once it is withdrawn."""
+
+    number: int
+    version: int
+    topic: str
+    made_at: datetime
+    made_by: str
+    mapping: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class ApiReading:
+    """A reading that a mapping would give; `value` is None while an experiment runs."""
+
+    device: str
+    metric: str
+    value: float | None
+    unit: str
+    time: datetime
+
+
+@dataclass(frozen=True)
+class ApiTried:
+    """What a message that waits would give, and why not all of it is understood, if it is not."""
+
+    topic: str
+    readings: list[ApiReading]
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class ApiKept:
+    """A mapping that was kept, and the replay that was asked for."""
+
+    mapping: ApiMapping
+    replay: ApiReplay
+
+
+@dataclass(frozen=True)
+class ApiDropped:
+    """How many messages were given up."""
+
+    dropped: int
+
+
+@dataclass(frozen=True)
+class DropReason:
+    """Why messages are given up: it stays beside them."""
+
+    reason: str
+
+
+@router.get("/quarantine")
+def list_causes(
+    request: Request,
+    code: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
+) -> list[ApiCause]:
+    """Why messages wait, those causes first of which most wait."""
+    with request.app.state.registry.session() as session:
+        return [_cause(cause) for cause, _ in quarantine.causes(session, code, limit, offset)]
+
+
+@router.get("/quarantine/{cause}")
+def list_messages(request: Request, cause: int) -> list[ApiMessage]:
+    """The last messages of one cause, latest first."""
+    with request.app.state.registry.session() as session:
+        _found(session, cause)
+        sealed = bool(embargo.embargoes(session, today(request)))
+        return [
+            ApiMessage(
+                entry.id,
+                entry.received_at,
+                entry.topic,
+                entry.reason,
+                None if sealed else entry.payload[:PAYLOAD].decode("utf-8", "backslashreplace"),
+            )
+            for entry in quarantine.recent(session, cause=cause, limit=ENTRIES)
+        ]
+
+
+@router.post("/quarantine/{cause}/replay", status_code=202, dependencies=CHANGES)
+def replay_cause(request: Request, person: Facilities, cause: int) -> ApiReplay:
+    """Have the messages of a cause read again, soon."""
+    with request.app.state.registry.session() as session:
+        _found(session, cause)
+        return _replay(mappings.ask(session, person.name, datetime.now(UTC), cause=cause))
+
+
+@router.post("/quarantine/{cause}/drop", dependencies=CHANGES)
+def drop_cause(request: Request, person: Facilities, cause: int, why: DropReason) -> ApiDropped:
+    """Give the messages of a cause up."""
+    reason = " ".join(why.reason.split())
+    if not reason or len(reason) > 300 or not reason.isprintable():  # noqa: PLR2004 - as the page says
+        raise HTTPException(422, "Say why, in 300 printable characters at most.")
+    with request.app.state.registry.session() as session:
+        _found(session, cause)
+        return ApiDropped(
+            quarantine.drop(session, f"{person.name}: {reason}", datetime.now(UTC), cause=cause)
+        )
+
+
+@router.get("/replays/{number}")
+def get_replay(request: Request, number: int) -> ApiReplay:
+    """How far a replay is."""
+    with request.app.state.registry.session() as session:
+        row = session.get(Replay, number)
+        if row is None:
+            raise HTTPException(404, f"There is no replay {number}.")
+        return _replay(row)
+
+
+@router.get("/mappings")
+def list_mappings(request: Request) -> list[ApiMapping]:
+    """What holds of messages that no format knows, by topic."""
+    with request.app.state.registry.session() as session:
+        return [_mapping(row) for row in mappings.latest(session)]
+
+
+@router.post("/mappings", status_code=201, dependencies=CHANGES)
+def add_mapping(request: Request, person: Facilities, said: Said) -> ApiKept:
+    """Say what messages mean, and have those that came already read again."""
+    return _keep(request, person, said, None)
+
+
+@router.post("/mapping-previews", dependencies=CHANGES)
+def try_mapping(request: Request, person: Facilities, said: Said) -> list[ApiTried]:  # noqa: ARG001 - let in
+    """What a mapping would make of the last messages on its topics; nothing is kept."""
+    with request.app.state.registry.session() as session:
+        sealed = bool(embargo.embargoes(session, today(request)))
+        mapping = _said(said)
+        entries = quarantine.latest_on(session, mapping.topic, mapping_form.TRIED)
+        zone = request.app.state.settings.zone
+        return [
+            ApiTried(
+                message.topic,
+                [
+                    ApiReading(each.device, each.metric, None if sealed else each.value, each.unit, each.time)
+                    for each in readings
+                ],
+                reason or None,
+            )
+            for message, readings, reason in mapping_form.tried(mapping, mapping_form.messages(entries), zone)
+        ]
+
+
+@router.put("/mappings/{number}", dependencies=CHANGES)
+def correct_mapping(request: Request, person: Facilities, number: int, said: Said) -> ApiKept:
+    """Correct a mapping: its next version, and what it speaks of is read again."""
+    return _keep(request, person, said, number)
+
+
+@router.delete("/mappings/{number}", status_code=202, dependencies=CHANGES)
+def withdraw_mapping(request: Request, person: Facilities, number: int) -> ApiReplay:
+    """Let a mapping hold no longer: its messages wait again, its readings are taken back."""
+    with request.app.state.registry.session() as session:
+        _holding(session, number)
+        mappings.withdraw(session, number, person.name, datetime.now(UTC))
+        return _replay(mappings.ask(session, person.name, datetime.now(UTC), mapping=number))
+
+
+def _keep(request: Request, person: Person, said: dict[str, Any], number: int | None) -> ApiKept:
+    mapping, now = _said(said), datetime.now(UTC)
+    with request.app.state.registry.session() as session:
+        if number is not None:
+            _holding(session, number)
+        try:
+            mapping_form.refuse_taken(session, mapping, number)
+            row = mappings.keep(session, mapping, person.name, now, number)
+        except MappingRefused as refused:
+            raise HTTPException(422, f"{refused.code}: {refused}") from refused
+        return ApiKept(_mapping(row), _replay(mappings.ask(session, person.name, now, mapping=row.number)))
+
+
+def _said(said: dict[str, Any]) -> Mapping:
+    try:
+        return Mapping.from_json(said)
+    except MappingRefused as refused:
+        raise HTTPException(422, f"{refused.code}: {refused}") from refused
+
+
+def _found(session: Session, cause: int) -> QuarantineCause:
+    found = session.get(QuarantineCause, cause)
+    if found is None:
+        raise HTTPException(404, f"There is no cause {cause}.")
+    return found
+
+
+def _holding(session: Session, number: int) -> None:
+    rows = mappings.versions(session, number)
+    if not rows or rows[0].document is None:
+        raise HTTPException(404, f"No mapping {number} holds.")
+
+
+def _cause(cause: QuarantineCause) -> ApiCause:
+    return ApiCause(
+        cause.id, cause.code, cause.gateway, cause.shape, cause.waiting, cause.first_at, cause.last_at
+    )
+
+
+def _replay(row: Replay) -> ApiReplay:
+    return ApiReplay(
+        id=row.id,
+        total=row.total,
+        done=row.done,
+        stored=row.stored,
+        readings=row.readings,
+        removed=row.removed,
+        waiting=row.waiting,
+        ended=row.ended_at is not None,
+    )
+
+
+def _mapping(row: MappingVersion) -> ApiMapping:
+    return ApiMapping(row.number, row.version, row.topic, row.made_at, row.made_by, row.document)
