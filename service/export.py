@@ -1,4 +1,4 @@
-"""The data of an installation as CSV with a codebook, for whoever recomputes; what runs stays under seal.
+"""The data of an installation as CSV or Parquet with a codebook; what runs stays under seal.
 
 A text that a spreadsheet would take for a formula gets an apostrophe before it; panels are byte for byte what
 the API gives and what was hashed.
@@ -7,29 +7,43 @@ the API gives and what was hashed.
 from __future__ import annotations
 
 import csv
+import io
+from collections import Counter
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from sqlalchemy import or_, select
+from sqlalchemy.orm import joinedload
 
 from dashboards.language import language
 from dashboards.words import Spoken
 from experiments.outcomes import OUTCOMES
 from service import embargo, results
-from service.registry import experiments, rooms
-from service.registry.tables import Outcome, Room
+from service.registry import devices, experiments, rooms
+from service.registry.tables import Answer, Outcome, Placement, Room
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from datetime import date
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
+    from zoneinfo import ZoneInfo
 
+    import pandas as pd
     from sqlalchemy.orm import Session
 
+    from sensors.store import ReadingStore
     from service.registry.tables import Experiment
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 ROWS = 10_000  # read at once
+TYPES = {  # in Parquet; everything else is text
+    **dict.fromkeys(("value", "coverage", "capacity", "area", "volume", "heartbeat"), "DOUBLE"),
+    **dict.fromkeys(("n", "version", "sealed"), "INTEGER"),
+    **dict.fromkeys(("day", "starts", "ends", "switch", "decided_on"), "DATE"),
+    **dict.fromkeys(("time", "start", "end", "first_seen", "last_seen"), "TIMESTAMPTZ"),
+}
+CODEBOOK = ("file", "column", "unit", "meaning")
 
 Row = tuple[object, ...]
 
@@ -87,7 +101,38 @@ TABLES: dict[str, tuple[Column, ...]] = {
         Column("switch", "local date", "first day after the change; empty: a baseline room"),
         Column("pair", "", "rooms that were drawn together"),
     ),
+    "devices.csv": (
+        Column("device", "", "its key, gateway/name"),
+        Column("label", "", "as people call it"),
+        Column("model", "", ""),
+        Column("position", "", "where in the room, in words"),
+        Column("heartbeat", "min", "at least one message every so often; empty: not declared"),
+        Column("continues", "", "key of the device it took the place of"),
+        Column("first_seen", "UTC", ""),
+        Column("last_seen", "UTC", "empty while an experiment runs in its room"),
+    ),
+    "placements.csv": (
+        Column("device", "", "its key"),
+        Column("room", "", "key of the room"),
+        Column("start", "UTC", "in that room from then"),
+        Column("end", "UTC", "until then; empty: still"),
+    ),
+    "answers.csv": (
+        Column("room", "", "key of the room"),
+        Column("month", "local", "months of fewer answers than the smallest group shown are left out"),
+        Column("question", "", "as on the form"),
+        Column("answer", "", "what was ticked"),
+        Column("n", "answers", "how many ticked it"),
+    ),
 }
+READINGS = (
+    Column("device", "", "its key; only while it was in a room"),
+    Column("room", "", "key of the room; rooms for one person and rooms under seal are left out"),
+    Column("metric", "", "what was measured"),
+    Column("time", "UTC", "to the millisecond"),
+    Column("value", "the metric's", ""),
+)
+QUESTIONS = ("satisfaction", "helped", "temperature", "air", "hearing", "discomfort", "worth", "group_size")
 PANEL = (
     Column("room", "", "key of the room"),
     Column("day", "local date", "or the period of answers"),
@@ -97,28 +142,144 @@ PANEL = (
 )
 
 
-def export(session: Session, folder: Path, today: date, locale: str) -> dict[str, int]:
+def export(session: Session, folder: Path, today: date, locale: str, k: int = 5) -> dict[str, int]:
     """Write every table into the folder, which must be empty or not there; rows by file. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
         raise FileExistsError(f"{folder} is not empty")
-    known = list(experiments.everything(session))
-    tables: dict[str, Iterable[Row]] = {
-        "rooms.csv": _rooms(session),
-        "outcomes.csv": _outcomes(session, _sealed_since(known, today)),
-        "experiments.csv": (_experiment(session, each, today) for each in known),
-        "arms.csv": _arms(known),
-    }
-    written = {
-        name: _write(folder / name, (column.name for column in TABLES[name]), rows)
-        for name, rows in tables.items()
-    }
-    for experiment in known:
+    written = {name: _write(folder / name, header(name), rows(session, name, today, k)) for name in TABLES}
+    for experiment in experiments.everything(session):
         written |= _panels(session, folder, experiment, today)
-    written["codebook.csv"] = _write(
-        folder / "codebook.csv", ("file", "column", "unit", "meaning"), _codebook(locale)
-    )
+    written["codebook.csv"] = _write(folder / "codebook.csv", CODEBOOK, codebook(locale))
     return written
+
+
+def header(name: str) -> tuple[str, ...]:
+    """The names of a table's columns."""
+    return tuple(column.name for column in (READINGS if name == "readings.csv" else TABLES[name]))
+
+
+def rows(session: Session, name: str, today: date, k: int) -> Iterator[Row]:
+    """The rows of a table, as they may be shown today; `k` is the smallest group of answers shown."""
+    known = list(experiments.everything(session))
+    sealed = _sealed_since(known, today)
+    given: dict[str, Callable[[], Iterator[Row]]] = {
+        "rooms.csv": lambda: _rooms(session),
+        "outcomes.csv": lambda: _outcomes(session, sealed),
+        "experiments.csv": lambda: (_experiment(session, each, today) for each in known),
+        "arms.csv": lambda: _arms(known),
+        "devices.csv": lambda: _devices(session, set(sealed)),
+        "placements.csv": lambda: _placements(session),
+        "answers.csv": lambda: _answers(session, sealed, k),
+    }
+    return given[name]()
+
+
+def readings(
+    session: Session, store: ReadingStore, first: date, last: date, today: date, zone: ZoneInfo
+) -> Iterator[Row]:
+    """What devices measured in rooms from local day `first` to `last`, day by day in steady memory."""
+    sealed = _sealed_since(experiments.everything(session), today)
+    query = select(Placement).options(joinedload(Placement.room)).order_by(Placement.start)
+    stays = [each for each in session.scalars(query) if each.room.capacity != 1]
+    day = first
+    while day <= last:
+        start, end = (datetime.combine(day + timedelta(days=n), time(), zone) for n in (0, 1))
+        there: dict[str, list[Placement]] = {}
+        for stay in stays:
+            hidden = sealed.get(stay.room.slug)
+            open_ = stay.start < end and (stay.end is None or stay.end > start)
+            if open_ and (hidden is None or day < hidden):
+                there.setdefault(stay.device_key, []).append(stay)
+        if there:
+            yield from _day_of(store.read(start, end, sorted(there)), there)
+        day += timedelta(days=1)
+
+
+def parquet(path: Path, names: Iterable[str], given: Iterable[Row]) -> int:
+    """Write rows to a Parquet file, in steady memory; how many. Times are UTC. Raises OSError."""
+    import duckdb  # noqa: PLC0415 - 40 MB that CSV does not need
+    import pandas as pd  # noqa: PLC0415 - likewise
+
+    columns, count = list(names), 0
+    types = ", ".join(f'"{name}" {TYPES.get(name, "VARCHAR")}' for name in columns)
+    work, target = path.with_suffix(".duckdb"), str(path).replace("'", "''")
+    try:
+        with duckdb.connect(str(work)) as engine:
+            engine.execute(f"SET TimeZone = 'UTC'; CREATE TABLE rows ({types})")
+            for some in _batches(given):
+                engine.register("batch", pd.DataFrame(some, columns=columns, dtype=object))
+                engine.execute("INSERT INTO rows SELECT * FROM batch")
+                count += len(some)
+            engine.execute(f"COPY rows TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
+    except duckdb.Error as error:
+        raise OSError(f"{path}: {error}") from error
+    finally:
+        work.unlink(missing_ok=True)
+    return count
+
+
+def lines(names: Iterable[str], given: Iterable[Row]) -> Iterator[str]:
+    """The same as CSV, some lines at a time."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    for some in _batches(given):
+        writer.writerows([cell(value) for value in row] for row in some)
+        yield text.getvalue()
+        text.seek(0)
+        text.truncate()
+    yield text.getvalue()
+
+
+def _batches(given: Iterable[Row]) -> Iterator[list[Row]]:
+    left = iter(given)
+    while some := list(islice(left, ROWS)):
+        yield some
+
+
+def _day_of(frame: pd.DataFrame, there: Mapping[str, list[Placement]]) -> Iterator[Row]:
+    columns = (frame[name] for name in ("device", "metric", "time", "value"))
+    for device, metric, at, value in zip(*columns, strict=True):
+        moment = at.to_pydatetime()
+        for stay in there[device]:
+            if stay.start <= moment and (stay.end is None or moment < stay.end):
+                yield device, stay.room.slug, metric, moment, value
+                break
+
+
+def _devices(session: Session, sealed: set[str]) -> Iterator[Row]:
+    hidden = {
+        each.device_key for each in devices.placed_now(session, datetime.now(UTC)) if each.room.slug in sealed
+    }
+    for each in devices.everything(session):
+        last = None if each.key in hidden else each.last_seen
+        about = (each.label, each.model, each.position, each.heartbeat_minutes, each.continues_key)
+        yield each.key, *about, each.first_seen, last
+
+
+def _placements(session: Session) -> Iterator[Row]:
+    query = (
+        select(Placement).options(joinedload(Placement.room)).order_by(Placement.device_key, Placement.start)
+    )
+    for each in session.scalars(query):
+        yield each.device_key, each.room.slug, each.start, each.end
+
+
+def _answers(session: Session, sealed: Mapping[str, date], k: int) -> Iterator[Row]:
+    """By room and month, only where at least `k` answered."""
+    query = select(Room.slug, Answer).join(Room, Room.id == Answer.room_id).where(Answer.flagged.is_(False))
+    groups: dict[tuple[str, str], list[Answer]] = {}
+    for room, answer in session.execute(query.order_by(Room.slug, Answer.day)):
+        if room not in sealed or answer.day < sealed[room]:
+            groups.setdefault((room, f"{answer.day:%Y-%m}"), []).append(answer)
+    for (room, month), given in groups.items():
+        if len(given) < k:
+            continue
+        for question in QUESTIONS:
+            ticked = Counter(getattr(each, question) for each in given)
+            for word, n in sorted((str(each), n) for each, n in ticked.items() if each is not None):
+                yield room, month, question, word, n
 
 
 def _rooms(session: Session) -> Iterator[Row]:
@@ -193,8 +354,9 @@ def _panels(session: Session, folder: Path, experiment: Experiment, today: date)
     return {f"panels/{name}": max(0, panel.count(b"\n") - 1)}
 
 
-def _codebook(locale: str) -> Iterator[Row]:
-    for name, columns in (*TABLES.items(), ("panels/….csv", PANEL)):
+def codebook(locale: str) -> Iterator[Row]:
+    """What every column of every table holds."""
+    for name, columns in (*TABLES.items(), ("readings.csv", READINGS), ("panels/….csv", PANEL)):
         for column in columns:
             yield name, column.name, column.unit, column.meaning
     say = language(locale)

@@ -5,16 +5,31 @@ import filecmp
 import io
 import json
 from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
+import duckdb
 import numpy as np
 import pytest
+from sqlalchemy import select
 from typer.testing import CliRunner
 
 from experiments.panel import DayOutcome
+from sensors.reading import Reading
+from sensors.store_embedded import EmbeddedStore
 from service import cli
-from service.export import TABLES, export
+from service.export import TABLES, TYPES, export, header, lines, parquet, readings, rows
 from service.registry import Registry, experiments, outcomes
-from service.registry.tables import Arm, Decision, Experiment, Measure, Room, Site
+from service.registry.tables import (
+    Answer,
+    Arm,
+    Decision,
+    Device,
+    Experiment,
+    Measure,
+    Placement,
+    Room,
+    Site,
+)
 from service.settings import Settings
 
 STARTS, SWITCH, ENDS = date(2026, 1, 5), date(2026, 2, 2), date(2026, 3, 1)
@@ -130,7 +145,7 @@ def test_two_worlds_that_differ_since_the_switch_only_export_the_same_bytes(regi
     other.close()
     names = [str(path.relative_to(folders[0])) for path in folders[0].rglob("*") if path.is_file()]
     same, different, missing = filecmp.cmpfiles(*folders, names, shallow=False)
-    assert (len(same), different, missing) == (7, [], [])
+    assert (len(same), different, missing) == (10, [], [])
 
 
 def test_no_text_becomes_a_formula_in_a_spreadsheet(exported):
@@ -165,3 +180,114 @@ def test_a_folder_with_something_in_it_is_left_alone(registry, settings, tmp_pat
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine.txt"]
     done = run.invoke(cli.app, ["export", str(tmp_path / "new")])
     assert (done.exit_code, "448 rows" in done.output) == (0, True), done.output
+
+
+# ------------------------------------------------------------------------------- devices, answers, readings
+
+
+@pytest.fixture
+def store(tmp_path):
+    opened = EmbeddedStore(tmp_path / "store")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def sensed(registry, store):
+    """A sensor in Loire (in the trial), one in the office for one, one in no room; answers in two rooms."""
+    world(registry)
+    with registry.session() as session:
+        rooms = {room.slug: room for room in session.scalars(select(Room))}
+        since = datetime(2026, 1, 1, tzinfo=UTC)
+        for key, slug in (("g/loire", "loire"), ("g/bureau", "bureau"), ("g/nowhere", None)):
+            session.add(Device(key=key, gateway="g", label="=1+1", first_seen=since, last_seen=since))
+            if slug:
+                session.add(Placement(device_key=key, room=rooms[slug], start=since))
+        for slug, count in (("loire", 7), ("maine", 4)):
+            session.add_all(
+                Answer(room_id=rooms[slug].id, day=day, hour=9, satisfaction=1 + n % 2, air=5)
+                for day in (date(2026, 1, 12), date(2026, 2, 10))
+                for n in range(count)
+            )
+    before, since = (datetime(2026, month, 10, 9, tzinfo=UTC) for month in (1, 2))
+    store.write(
+        Reading(key, "co2", value, "ppm", at, "device", "g")
+        for key in ("g/loire", "g/bureau", "g/nowhere")
+        for value, at in ((600, before), (900, since))
+    )
+    return registry
+
+
+def given(registry, name, today):
+    with registry.session() as session:
+        return [dict(zip(header(name), row, strict=True)) for row in rows(session, name, today, 5)]
+
+
+def measured(registry, store, today):
+    with registry.session() as session:
+        found = readings(session, store, date(2026, 1, 1), date(2026, 3, 1), today, ZoneInfo("Europe/Paris"))
+        return [(device, room, value) for device, room, _, _, value in found]
+
+
+def test_answers_are_counted_by_month_and_never_fewer_than_five(sensed):
+    assert given(sensed, "answers.csv", AFTER) == [
+        {"room": "loire", "month": month, "question": question, "answer": answer, "n": n}
+        for month in ("2026-01", "2026-02")
+        for question, answer, n in (("satisfaction", "1", 4), ("satisfaction", "2", 3), ("air", "5", 7))
+    ]
+    assert {each["month"] for each in given(sensed, "answers.csv", DURING)} == {"2026-01"}
+
+
+def test_readings_are_those_of_rooms_and_what_runs_is_sealed(sensed, store):
+    assert measured(sensed, store, AFTER) == [("g/loire", "loire", 600.0), ("g/loire", "loire", 900.0)]
+    assert measured(sensed, store, DURING) == [("g/loire", "loire", 600.0)]
+
+
+def test_devices_do_not_tell_when_they_spoke_in_a_room_under_seal(sensed):
+    heard = {each["device"]: each["last_seen"] for each in given(sensed, "devices.csv", DURING)}
+    assert heard["g/loire"] is None
+    assert heard["g/nowhere"] is not None
+    assert [each["room"] for each in given(sensed, "placements.csv", DURING)] == ["bureau", "loire"]
+
+
+def as_text(column, value):
+    """A value as DuckDB writes it."""
+    if isinstance(value, datetime):
+        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}+00"
+    if value is not None and TYPES.get(column) == "DOUBLE":
+        return str(float(value))
+    return None if value is None else str(value)
+
+
+@pytest.mark.parametrize("name", [*TABLES, "readings.csv"])
+def test_parquet_holds_what_csv_holds(sensed, store, tmp_path, name):
+    (tmp_path / "out").mkdir()
+    file = tmp_path / "out" / "x.parquet"
+    with sensed.session() as session:
+        kept = (
+            list(rows(session, name, AFTER, 5))
+            if name != "readings.csv"
+            else list(
+                readings(session, store, date(2026, 1, 1), date(2026, 3, 1), AFTER, ZoneInfo("Europe/Paris"))
+            )
+        )
+    assert parquet(file, header(name), kept) == len(kept)
+    engine = duckdb.connect()
+    engine.execute("SET TimeZone = 'UTC'")
+    found = engine.execute("SELECT COLUMNS(*)::VARCHAR FROM read_parquet(?)", [str(file)])
+    assert [column[0] for column in found.description] == list(header(name))
+    assert found.fetchall() == [tuple(map(as_text, header(name), row)) for row in kept]
+    assert list((tmp_path / "out").iterdir()) == [file]
+
+
+def test_no_row_at_all_is_a_table_too(tmp_path):
+    assert parquet(tmp_path / "it's.parquet", header("readings.csv"), []) == 0
+    found = duckdb.connect().execute("FROM read_parquet(?)", [str(tmp_path / "it's.parquet")])
+    assert [column[0] for column in found.description] == list(header("readings.csv"))
+
+
+def test_csv_comes_in_parts_and_defuses_formulas(sensed):
+    with sensed.session() as session:
+        text = "".join(lines(header("devices.csv"), rows(session, "devices.csv", AFTER, 5)))
+    assert text.splitlines()[0] == ",".join(header("devices.csv"))
+    assert all(row["label"] == "'=1+1" for row in csv.DictReader(io.StringIO(text)))
