@@ -637,6 +637,34 @@ class MappingPage:
 
 
 @dataclass(frozen=True)
+class ExportColumn:
+    """A column of an exported table: its name, its unit, what it holds (in English, as the files are)."""
+
+    name: str
+    unit: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class ExportTable:
+    """A table to take away, and its dictionary."""
+
+    name: str
+    columns: tuple[ExportColumn, ...]
+
+
+@dataclass(frozen=True)
+class ExportPage:
+    """Every table to take away; the days of readings asked for, and what is wrong with them."""
+
+    tables: tuple[ExportTable, ...]
+    first: str
+    last: str
+    mistake: str = ""
+    template = "export.html"
+
+
+@dataclass(frozen=True)
 class GatewayLine:
     """A source of messages over the last days: one that was let in, or one that only was heard.
 
@@ -1196,6 +1224,7 @@ Page = (
     | HomePage
     | QuarantinePage
     | CausePage
+    | ExportPage
     | MappingPage
     | GatewaysPage
     | DeviceHealthPage

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 from dashboards.pages import (
     CauseLine,
     CausePage,
+    ExportColumn,
+    ExportPage,
+    ExportTable,
     FieldRow,
     MappingForm,
     MappingLine,
@@ -79,3 +82,14 @@ def quarantine_pages() -> dict[str, Page]:
         "mapping": MappingPage(said, (said, replace(said, version=1)), replace(form, told="usine/c17"), choices, may_change=True, mistake="twice", meanwhile=True),
         "mapping-withdrawn": MappingPage(gone, (gone, said), form, choices, may_change=True, withdrawn=True, tried=()),
     }  # fmt: skip
+
+
+def export_pages() -> dict[str, Page]:
+    """What may be taken away."""
+    columns = (
+        ExportColumn("room", "", "key of the room"),
+        ExportColumn("value", "the outcome's", "empty: sealed"),
+    )
+    names = ("rooms", "outcomes", "experiments", "arms", "devices", "placements", "answers", "readings")
+    page = ExportPage(tuple(ExportTable(name, columns) for name in names), "2026-04-08", "2026-05-05")
+    return {"export": page, "export-mistake": replace(page, first="2026-05-30", mistake="order")}

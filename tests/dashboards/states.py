@@ -618,6 +618,7 @@ def gallery() -> dict[str, Page]:
         "rooms": RoomsPage((SiteRooms("hdv", "Hôtel de ville", rooms), SiteRooms("beaulieu", "Beaulieu", ()))),
         "rooms-empty": RoomsPage(()),
         **quarantine_states.quarantine_pages(),
+        **quarantine_states.export_pages(),
         **device_pages(),
         **site_pages(),
         "device-health": DeviceHealthPage(faults(), 41),

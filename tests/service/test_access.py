@@ -100,6 +100,8 @@ ACCESS = {
         GET /audit
         GET /audit.csv
         GET /audit.jsonl
+        GET /export
+        GET /export/{name}.{kind}
     """,
     "administrator": """
         GET /people

@@ -85,7 +85,7 @@ def walk(app, token, verbs=("GET", "POST")):
         if method in verbs:
             slug = "mairie" if path.startswith("/site") else "tables" if "experiments" in path else "loire"
             name = render.assets()["look.css"].url.rpartition("/")[2]
-            known = {"{slug}": slug, "{token}": token, "{name}": name}
+            known = {"{slug}": slug, "{token}": token, "{name}": name, "{name}.{kind}": "rooms.csv"}
             filled = "/".join(known.get(part, "1" if "{" in part else part) for part in path.split("/"))
             yield f"{method} {path}", method, filled + ("?key=hall/a" if path == "/device" else "")
 
