@@ -85,6 +85,28 @@ def load_map(path: Path) -> HistoryMap:
         raise HistoryRejected(f"{path}: {error}") from error
 
 
+def map_of(content: dict[str, Any]) -> HistoryMap:
+    """The map in a document like the TOML above; raises HistoryRejected naming the key that is wrong."""
+    try:
+        return _map(content)
+    except MapError as error:
+        raise HistoryRejected(str(error)) from error
+
+
+def guess(header: list[str]) -> dict[str, Any]:
+    """What a header's names tell, as such a document; incomplete where they do not."""
+    folded = {name.strip().lower(): name for name in header}
+    time = next((folded[name] for name in _TIME_NAMES if name in folded), "")
+    device = next((folded[name] for name in _DEVICE_NAMES if name in folded), "")
+    columns: dict[str, Any] = {}
+    for name in header:
+        told = named(name)
+        metric = METRICS.get(told.metric) if told else None
+        if told is not None and metric is not None and name not in (time, device):
+            columns[name] = {"metric": metric.key, "unit": told.unit or metric.unit}
+    return {"device": device, "time": {"column": time}, "columns": columns}
+
+
 def _map(content: dict[str, Any]) -> HistoryMap:
     known = {"gateway", "device", "time", "separator", "encoding", "columns", "long"}
     for key in content:

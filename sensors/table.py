@@ -1,4 +1,4 @@
-"""A file of rows under a header: CSV, plain or gzip, as spreadsheets and loggers write it, and Parquet."""
+"""A file of rows under a header: CSV, plain or gzip, as spreadsheets and loggers write it, Excel, Parquet."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _CHUNK = 1 << 20
+MOST_UNPACKED = 4 << 30  # bytes of a packed file once it is not: a bomb is larger
+MOST_SHEET = 1 << 30  # likewise of a workbook, which takes longer
+LONGEST_HEADER = 1 << 20
 _UNPACKING = (OSError, EOFError, zlib.error)
 
 
@@ -45,7 +48,9 @@ def open_table(path: Path, encoding: str | None = None, separator: str | None = 
                 yield _parquet(connection, path)
             return
         if magic == b"PK\x03\x04":
-            raise HistoryRejected(f"{path}: an Excel workbook or a zip; save the sheet as CSV")
+            with _workbook(path) as table:
+                yield table
+            return
         with _unpacked(path, magic) as file:
             text = io.TextIOWrapper(file, encoding=encoding or _sniffed_encoding(file), newline="")
             yield _csv(text, separator)
@@ -66,7 +71,13 @@ def _sniffed_encoding(file: BinaryIO) -> str:
         return "utf-16"
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
+        unpacked = 0
         while chunk := file.read(_CHUNK):
+            unpacked += len(chunk)
+            if unpacked > MOST_UNPACKED:
+                raise HistoryRejected(
+                    f"the file holds more than {MOST_UNPACKED >> 30} GB once unpacked: split it"
+                )
             decoder.decode(chunk)
         decoder.decode(b"", final=True)
     except UnicodeDecodeError:
@@ -78,7 +89,7 @@ def _sniffed_encoding(file: BinaryIO) -> str:
 
 def _csv(text: io.TextIOWrapper, separator: str | None) -> Table:
     try:
-        first = text.readline()
+        first = text.readline(LONGEST_HEADER)
     except UnicodeDecodeError as error:
         raise HistoryRejected(f"line 1: {error}") from error
     if not first.strip():
@@ -100,6 +111,40 @@ def _csv_rows(reader: Any) -> Iterator[tuple[int, Sequence[object]]]:  # noqa: A
             return
         if row:
             yield reader.line_num, row
+
+
+@contextmanager
+def _workbook(path: Path) -> Iterator[Table]:
+    """The first sheet of an Excel workbook, row by row."""
+    import zipfile  # noqa: PLC0415 - only for workbooks
+
+    import openpyxl  # noqa: PLC0415 - likewise
+    from openpyxl.utils.exceptions import InvalidFileException  # noqa: PLC0415 - likewise
+
+    try:
+        with zipfile.ZipFile(path) as packed:
+            if sum(entry.file_size for entry in packed.infolist()) > MOST_SHEET:
+                raise HistoryRejected(
+                    f"{path}: more than {MOST_SHEET >> 30} GB once unpacked: save it as CSV"
+                )
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, SyntaxError) as error:
+        raise HistoryRejected(f"{path}: a zip that is no Excel workbook; save the sheet as CSV") from error
+    try:
+        rows = book.worksheets[0].iter_rows(values_only=True) if book.worksheets else iter(())
+        header = [str(name).strip() for name in next(rows, ()) if name is not None]
+        if not header:
+            raise HistoryRejected(f"{path}: the first sheet has no header")
+        yield Table(header, _sheet_rows(rows, len(header)), "row")
+    finally:
+        book.close()
+
+
+def _sheet_rows(rows: Iterator[tuple[object, ...]], width: int) -> Iterator[tuple[int, Sequence[object]]]:
+    for number, row in enumerate(rows, 2):
+        cells = ["" if cell is None else cell for cell in row[:width]]
+        if any(cell != "" for cell in cells):
+            yield number, cells + [""] * (width - len(cells))
 
 
 def _duckdb() -> Any:  # noqa: ANN401 - duckdb ships no types

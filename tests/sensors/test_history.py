@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import gzip
+import zipfile
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import duckdb
+import openpyxl
 import pytest
 
 from sensors.history import Line, read_history
-from sensors.history_map import load_map
+from sensors.history_map import guess, load_map
 from sensors.reading import HistoryRejected
 
 if TYPE_CHECKING:
@@ -240,3 +242,55 @@ def test_the_hour_that_never_was_is_a_fault(read):
     [line] = read("t,x\n2025-03-30 02:30,500\n", toml)
     assert line.fault is not None
     assert "does not exist in Europe/Paris" in line.fault
+
+
+def workbook(path, *rows):
+    book = openpyxl.Workbook()
+    for row in rows:
+        book.active.append(row)
+    book.save(path)
+    return path
+
+
+def test_a_sheet_of_excel_is_read_like_a_file_of_text(tmp_path):
+    file = workbook(
+        tmp_path / "a.xlsx",
+        ("sensor", "timestamp", "Temp_C", "CO2 ppm"),
+        ("loire", datetime(2026, 3, 2, 9, 15), 21.4, 612),  # noqa: DTZ001 - as Excel has it
+        (None, None, None, None),
+        ("loire", "2026-03-02 09:30", "21,6", None),
+    )
+    lines = list(read_history(file, None, ZoneInfo("Europe/Paris")))
+    found = [(each.metric, each.value, each.time.isoformat()) for line in lines for each in line.readings]
+    assert found == [
+        ("temperature", 21.4, "2026-03-02T08:15:00+00:00"),
+        ("co2", 612.0, "2026-03-02T08:15:00+00:00"),
+        ("temperature", 21.6, "2026-03-02T08:30:00+00:00"),
+    ]
+
+
+def test_a_zip_that_is_no_workbook_and_one_that_is_a_bomb_are_refused(tmp_path, monkeypatch):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as packed:
+        packed.writestr("x", "y")
+    with pytest.raises(HistoryRejected, match="no Excel workbook"):
+        list(read_history(tmp_path / "a.zip", None, ZoneInfo("Europe/Paris")))
+    monkeypatch.setattr("sensors.table.MOST_SHEET", 1000)
+    with pytest.raises(HistoryRejected, match="once unpacked"):
+        list(read_history(workbook(tmp_path / "b.xlsx", ("a", "b")), None, ZoneInfo("Europe/Paris")))
+
+
+def test_a_gzip_that_is_a_bomb_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("sensors.table.MOST_UNPACKED", 3 << 20)
+    with gzip.open(tmp_path / "a.csv.gz", "wb") as packed:
+        packed.write(b"device,time,co2\n" + b"0" * (5 << 20))
+    with pytest.raises(HistoryRejected, match="once unpacked"):
+        list(read_history(tmp_path / "a.csv.gz", None, ZoneInfo("Europe/Paris")))
+
+
+def test_a_header_is_guessed_as_far_as_it_tells():
+    assert guess(["Sensor", "Timestamp", "Temp_F", "note"]) == {
+        "device": "Sensor",
+        "time": {"column": "Timestamp"},
+        "columns": {"Temp_F": {"metric": "temperature", "unit": "°F"}},
+    }
+    assert guess(["a", "b"]) == {"device": "", "time": {"column": ""}, "columns": {}}
