@@ -33,6 +33,7 @@ KINDS: dict[str, str] = {
     "users": N_("la personne"),
     "identities": N_("l’identité auprès de l’organisation"),
     "mappings": N_("la correspondance"),
+    "imports": N_("l’import"),
     "shares": N_("le lien de partage"),
 }
 ACTIONS: dict[str, str] = {
@@ -47,7 +48,7 @@ ROLES: dict[str, str] = {
     "administrator": N_("administration"),
 }
 FIELDS: dict[str, str] = {
-    "width": N_("largeur"), "height": N_("hauteur"), "added_by": N_("ajoutée par"), "number": N_("numéro"), "version": N_("version"), "topic": N_("sujet"), "document": N_("contenu"),
+    "size": N_("taille"), "map": N_("colonnes"), "status": N_("état"), "width": N_("largeur"), "height": N_("hauteur"), "added_by": N_("ajoutée par"), "number": N_("numéro"), "version": N_("version"), "topic": N_("sujet"), "document": N_("contenu"),
     "name": N_("nom"), "slug": N_("adresse courte"), "title": N_("titre"), "label": N_("libellé"),
     "site": N_("site"), "room": N_("salle"), "device_key": N_("capteur"), "experiment": N_("expérience"),
     "gateway": N_("passerelle"), "gateway_name": N_("passerelle"), "key": N_("identifiant"),

@@ -121,23 +121,24 @@ def _workbook(path: Path) -> Iterator[Table]:
     import openpyxl  # noqa: PLC0415 - likewise
     from openpyxl.utils.exceptions import InvalidFileException  # noqa: PLC0415 - likewise
 
-    try:
-        with zipfile.ZipFile(path) as packed:
-            if sum(entry.file_size for entry in packed.infolist()) > MOST_SHEET:
-                raise HistoryRejected(
-                    f"{path}: more than {MOST_SHEET >> 30} GB once unpacked: save it as CSV"
-                )
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, SyntaxError) as error:
-        raise HistoryRejected(f"{path}: a zip that is no Excel workbook; save the sheet as CSV") from error
-    try:
-        rows = book.worksheets[0].iter_rows(values_only=True) if book.worksheets else iter(())
-        header = [str(name).strip() for name in next(rows, ()) if name is not None]
-        if not header:
-            raise HistoryRejected(f"{path}: the first sheet has no header")
-        yield Table(header, _sheet_rows(rows, len(header)), "row")
-    finally:
-        book.close()
+    with path.open("rb") as file:  # by its name openpyxl would refuse what is not called .xlsx
+        try:
+            with zipfile.ZipFile(file) as packed:
+                if sum(entry.file_size for entry in packed.infolist()) > MOST_SHEET:
+                    raise HistoryRejected(f"{path}: more than {MOST_SHEET >> 30} GB unpacked: save it as CSV")
+            book = openpyxl.load_workbook(file, read_only=True, data_only=True)
+        except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, SyntaxError) as error:
+            raise HistoryRejected(
+                f"{path}: a zip that is no Excel workbook; save the sheet as CSV"
+            ) from error
+        try:
+            rows = book.worksheets[0].iter_rows(values_only=True) if book.worksheets else iter(())
+            header = [str(name).strip() for name in next(rows, ()) if name is not None]
+            if not header:
+                raise HistoryRejected(f"{path}: the first sheet has no header")
+            yield Table(header, _sheet_rows(rows, len(header)), "row")
+        finally:
+            book.close()
 
 
 def _sheet_rows(rows: Iterator[tuple[object, ...]], width: int) -> Iterator[tuple[int, Sequence[object]]]:

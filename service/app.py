@@ -15,6 +15,7 @@ from service import api, health
 from service.auth import Turns, named, signed_in
 from service.errors import handle_errors
 from service.images import MOST_BYTES
+from service.imports import MOST_BYTES as MOST_FILE
 from service.intake import Intake
 from service.middleware import BodyLimit, Noted, SecurityHeaders
 from service.monitoring import Monitoring
@@ -30,6 +31,7 @@ from service.web import (
     form,
     gateways,
     home,
+    imports,
     passwords,
     people,
     quarantine,
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from sensors.store import ReadingStore
     from service.settings import Settings
 
+UPLOADS = {"/device/photo": MOST_BYTES + 10_000, "/import": MOST_FILE + 10_000}
 PUBLIC = (
     form.router,
     home.public,
@@ -68,6 +71,7 @@ PRIVATE = (
     gateways.router,
     quarantine.router,
     exports.router,
+    imports.router,
     people.router,
     account.router,
     audit.router,

@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from experiments.reason import ExperimentError
 from sensors.reading import SensorError
-from service import outcomes, replays, results
+from service import imports, outcomes, replays, results
 from service.registry import answers, device_days, experiments, mappings, quarantine, shares, users
 from service.registry.tables import Lease
 from service.registry.upsert import insert
@@ -78,7 +78,8 @@ class Jobs:
     def _is_asked(self) -> bool:
         try:
             with self._registry.session() as session:
-                return mappings.due(session, datetime.now(UTC) - replays.SETTLING) is not None
+                replay = mappings.due(session, datetime.now(UTC) - replays.SETTLING)
+                return replay is not None or imports.is_due(session)
         except SQLAlchemyError:  # the next pass says so
             return False
 
@@ -100,7 +101,9 @@ class Jobs:
             held = self._hold(now + timedelta(seconds=time.monotonic() - began))
             return held and not (stop is not None and stop.is_set())
 
-        if replays.run_due(self._settings, self._registry, self._store, now, goes_on):
+        asked = replays.run_due(self._settings, self._registry, self._store, now, goes_on)
+        asked += imports.run_due(self._settings, self._registry, self._store, goes_on)
+        if asked:
             return Pass(held=True, more=True)  # the days concerned are computed after this
         today = now.astimezone(self._settings.zone).date()
         settled = len(self._store.settle(now.astimezone(UTC).date()))
@@ -142,6 +145,7 @@ class Jobs:
             users.forget_expired(session, now)
             shares.forget(session, now)
             device_days.forget(session, today - DEVICE_DAYS)
+            imports.forget(session, settings, now)
             quarantine.forget(session, now - timedelta(days=settings.raw_days))
 
     def _hold(self, now: datetime) -> bool:

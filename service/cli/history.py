@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(help="CSV (also .gz) or Parquet, wide or long.")],
+    file: Annotated[Path, typer.Argument(help="CSV (also .gz), Excel or Parquet, wide or long.")],
     map_: Annotated[
         Path | None,
         typer.Option("--map", help="TOML: which columns are the device, the time and the metrics."),

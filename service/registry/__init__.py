@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -189,6 +191,19 @@ def _server(url: URL) -> Engine:
         raise RegistryError("PostgreSQL needs its driver: pip install 'temoin[postgresql]'.") from error
 
 
+def _log_ahead(connection: SqliteConnection) -> None:
+    """Have the file in WAL mode; SQLite does not wait while another connection makes that very change."""
+    for pause in (*[0.05] * 200, None):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if pause is None or "locked" not in str(error):
+                raise
+            time.sleep(pause)
+        else:
+            return
+
+
 def _sqlite(url: URL) -> Engine:
     """Reads never wait; a session's first write takes the one writer's turn at once (BEGIN IMMEDIATE)."""
     engine = create_engine(
@@ -200,13 +215,9 @@ def _sqlite(url: URL) -> Engine:
 
     @event.listens_for(engine, "connect")
     def prepare(connection: SqliteConnection, _record: object) -> None:
-        for pragma in (
-            "journal_mode = WAL",
-            "synchronous = FULL",
-            "foreign_keys = ON",
-            "busy_timeout = 30000",
-        ):
+        for pragma in ("busy_timeout = 30000", "synchronous = FULL", "foreign_keys = ON"):
             connection.execute(f"PRAGMA {pragma}")
+        _log_ahead(connection)
 
     @event.listens_for(engine, "savepoint")
     def begin(connection: Connection, _name: str) -> None:

@@ -56,6 +56,7 @@ KEPT: dict[type[Base], frozenset[str]] = {
     tables.User: frozenset(),
     tables.Identity: frozenset(),
     tables.MappingVersion: frozenset(),
+    tables.Import: frozenset({"total", "done", "report", "trouble"}),
     tables.Share: frozenset({"last_used", "frozen"}),
 }
 SECRET = frozenset({"password_hash", "broker_hash", "token_sha256"})  # that it changed is said, never to what

@@ -444,6 +444,26 @@ class Share(Base):
     experiment: Mapped[Experiment] = relationship()
 
 
+class Import(Base):
+    """A file of history: `map` says what its columns are, as TOML would; its file stays for a while.
+
+    `status` goes draft → asked → done, or failed; done → undoing → undone.
+    """
+
+    __tablename__ = "imports"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(120))
+    size: Mapped[int] = mapped_column(BigInteger)  # bytes
+    map: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    status: Mapped[str] = mapped_column(String(10), default="draft")
+    added_at: Mapped[datetime]
+    added_by: Mapped[str] = mapped_column(String(254))
+    total: Mapped[int] = mapped_column(default=0)  # readings to write or remove
+    done: Mapped[int] = mapped_column(default=0)
+    report: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    trouble: Mapped[str | None] = mapped_column(Text)
+
+
 class User(Base):
     """Somebody who signs in."""
 

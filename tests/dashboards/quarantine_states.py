@@ -14,9 +14,14 @@ from dashboards.pages import (
     ExportPage,
     ExportTable,
     FieldRow,
+    FileColumn,
+    ImportLine,
+    ImportPage,
+    ImportsPage,
     MappingForm,
     MappingLine,
     MappingPage,
+    PreviewLine,
     QuarantineLine,
     QuarantinePage,
     ReplayLine,
@@ -93,3 +98,44 @@ def export_pages() -> dict[str, Page]:
     names = ("rooms", "outcomes", "experiments", "arms", "devices", "placements", "answers", "readings")
     page = ExportPage(tuple(ExportTable(name, columns) for name in names), "2026-04-08", "2026-05-05")
     return {"export": page, "export-mistake": replace(page, first="2026-05-30", mistake="order")}
+
+
+def import_pages() -> dict[str, Page]:
+    """A file of history on its way in, and out again."""
+    draft = ImportLine(3, "GTC Mairie 2025.csv", "draft", NOW, "Camille Orvault")
+    done = ImportLine(
+        1, "relevés.xlsx", "done", NOW, "Camille Orvault", 91_240, 91_240, ("import/loire", "import/erdre"), 12,
+        ("line 4, column Temp_C: 'nord' is no number",), (("import/erdre co2 out_of_range", 11),), may_undo=True,
+    )  # fmt: skip
+    going = replace(done, id=2, status="asked", done=41_000, name="x" * 90 + ".csv")
+    failed = replace(
+        done, status="failed", trouble="line 1: there is no column time; the file has a, b", may_undo=False
+    )
+    columns = (
+        FileColumn("horodatage", ("02/03/2026 09:15", "02/03/2026 09:30")),
+        FileColumn("Temp_C", ("21,4", "21,6"), "temperature|°C"),
+        FileColumn("un nom de colonne vraiment très long, entre parenthèses (et son unité)", ()),
+    )
+    choices = (("co2", ("ppm",)), ("temperature", ("°C", "°F", "K")))
+    preview = (
+        PreviewLine("import/loire", "temperature", 21.4, NOW),
+        PreviewLine("import/loire", "co2", None, NOW),
+    )
+    page = ImportPage(draft, columns, choices, "", "loire", "horodatage")
+    return {
+        "imports": ImportsPage(
+            (
+                draft,
+                going,
+                done,
+                replace(done, status="undone"),
+                failed,
+                replace(going, status="undoing", total=0),
+            )
+        ),
+        "imports-mistake": ImportsPage((), "table", "line 1: the file has no header"),
+        "import": replace(page, preview=preview),
+        "import-mistake": replace(page, why="columns.Temp_C: 'ppm' does not convert to °C", preview=()),
+        "import-done": ImportPage(done, (), ()),
+        "import-failed": ImportPage(failed, (), ()),
+    }

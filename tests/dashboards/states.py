@@ -619,6 +619,7 @@ def gallery() -> dict[str, Page]:
         "rooms-empty": RoomsPage(()),
         **quarantine_states.quarantine_pages(),
         **quarantine_states.export_pages(),
+        **quarantine_states.import_pages(),
         **device_pages(),
         **site_pages(),
         "device-health": DeviceHealthPage(faults(), 41),

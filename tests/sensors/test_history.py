@@ -275,7 +275,7 @@ def test_a_zip_that_is_no_workbook_and_one_that_is_a_bomb_are_refused(tmp_path, 
     with pytest.raises(HistoryRejected, match="no Excel workbook"):
         list(read_history(tmp_path / "a.zip", None, ZoneInfo("Europe/Paris")))
     monkeypatch.setattr("sensors.table.MOST_SHEET", 1000)
-    with pytest.raises(HistoryRejected, match="once unpacked"):
+    with pytest.raises(HistoryRejected, match="GB unpacked"):
         list(read_history(workbook(tmp_path / "b.xlsx", ("a", "b")), None, ZoneInfo("Europe/Paris")))
 
 

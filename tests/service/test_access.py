@@ -76,6 +76,11 @@ ACCESS = {
         POST /device/photo
         POST /device/room
         POST /device/stay
+        GET /import
+        POST /import
+        GET /import/{number}
+        POST /import/{number}
+        POST /import/{number}/undo
         POST /mappings/{number}
         POST /mappings/{number}/withdraw
         POST /quarantine/{cause}/drop
