@@ -158,10 +158,8 @@ def test_what_is_no_table_is_refused_and_not_kept(app, staff, content, words):
 def test_a_file_too_large_is_refused(app, staff, monkeypatch):
     monkeypatch.setattr(imports, "MOST_BYTES", 100)
     answer = send(staff)
-    assert (answer.status_code, "200 Mo" in answer.text.replace("\u202f", " ").replace("\xa0", " ")) == (
-        422,
-        True,
-    )
+    assert answer.status_code == 422
+    assert "trop grand" in answer.text
     assert list(imports.folder(app.state.settings).iterdir()) == []
 
 
