@@ -919,6 +919,7 @@ class DevicePage:
     meanwhile: bool = False
     done: str = ""
     may_change: bool = True
+    measures: tuple[str, ...] = ()  # the metrics it ever reported, no value
     photo: tuple[int, int] | None = None  # width and height
     template = "device.html"
 

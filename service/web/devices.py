@@ -12,6 +12,8 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse
 
 from dashboards.pages import DeviceForm, DeviceLine, DevicePage, DevicesPage, StayLine
+from sensors.metrics import METRICS
+from sensors.reading import StoreError
 from service import images, placing
 from service.auth import Person, csrf_checked, needs, signed_in
 from service.images import ImageRefused
@@ -266,6 +268,7 @@ def _one(  # noqa: PLR0913 - what may be said of one device
             form=form or _form(device, here),
             mistakes=mistakes or {},
             other=other,
+            measures=_measures(request, key),
             photo=devices.photo_size(session, key),
             seen=placing.seen(device),
             meanwhile=meanwhile,
@@ -273,6 +276,15 @@ def _one(  # noqa: PLR0913 - what may be said of one device
             may_change=person.may("facilities"),
         )
     return reply(request, page, status, person=person)
+
+
+def _measures(request: Request, key: str) -> tuple[str, ...]:
+    """The metrics a device ever reported; none while the store does not answer."""
+    try:
+        found = request.app.state.store.latest([key])
+    except StoreError:
+        return ()
+    return tuple(metric for metric in METRICS if metric in set(found["metric"]))
 
 
 def _form(device: Device, here: Room | None) -> DeviceForm:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from sqlalchemy import select
 
+from sensors.reading import Reading
 from service import placing
 from service.placing import PlacingRefused, Stay
 from service.registry import devices
@@ -341,3 +342,20 @@ def test_what_is_no_photo_is_refused_with_a_sentence(staff, sent, words):
 @pytest.mark.usefixtures("world")
 def test_a_request_larger_than_a_photo_is_not_read(staff):
     assert send(staff, bytes(15_500_000)).status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("metrics", "words"),
+    [
+        (("co2", "people"), "il compte les personnes"),
+        (("presence", "temperature"), "pas combien"),
+        (("co2",), "Ce qu’il mesure"),
+    ],
+)
+@pytest.mark.usefixtures("world")
+def test_a_device_says_what_it_measures_and_no_value(app, staff, metrics, words):
+    app.state.store.write(Reading("g/a", each, 1111.0, "", NOW, "device", "g") for each in metrics)
+    page = staff.get("/device", params={"key": "g/a"}).text
+    assert words in page
+    assert "1111" not in page
+    assert "1\u202f111" not in page
