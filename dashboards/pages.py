@@ -1007,6 +1007,7 @@ class SessionLine:
     seen: datetime | None
     until: datetime
     here: bool = False
+    scope: str = ""  # read or write: a token for programs, called `browser`
 
 
 @dataclass(frozen=True)
@@ -1035,7 +1036,7 @@ class PersonPage:
 class AccountPage:
     """Oneself: where one is signed in, and one's password.
 
-    `mistakes` by field: wrong, wait (too many tries), length, differ.
+    `mistakes` by field: wrong, wait (too many tries), length, differ; of a token: missing, long, many.
     """
 
     person: PersonLine
@@ -1043,6 +1044,8 @@ class AccountPage:
     has_password: bool = True
     mistakes: Mapping[str, str] = field(default_factory=dict)
     done: Literal["password", "sessions"] | None = None
+    token: str = ""  # just made, shown once
+    named: str = ""  # typed
     template = "account.html"
 
 

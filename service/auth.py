@@ -68,7 +68,13 @@ class Person:
 
 
 def current_person(request: Request) -> Person | None:
-    """The person whose session cookie came with this request."""
+    """The person whose session cookie came with this request; below `/api/` also whose token.
+
+    Raises HTTPException: 401 for a token that opens nothing, 403 for one that only reads.
+    """
+    given = _api_token(request)
+    if given is not None:
+        return _of_token(request, given)
     token = cookie(request, COOKIE)
     if not token:
         return None
@@ -78,6 +84,28 @@ def current_person(request: Request) -> Person | None:
     if user is None:
         return None
     return Person(user.email, user.name, user.role, _csrf_of(request, token))
+
+
+def _api_token(request: Request) -> str | None:
+    """The token of a person's program that came with this request."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    ours = scheme.lower() == "bearer" and token.startswith(users.API_TOKEN)
+    return token.strip() if ours and request.url.path.startswith("/api/") else None
+
+
+def _of_token(request: Request, token: str) -> Person:
+    with request.app.state.registry.session() as session:
+        found = users.token_user(session, token, datetime.now(UTC))
+    if found is None:
+        raise HTTPException(
+            401,
+            "This token opens nothing: it expired or was taken back. Make another under « Mon compte ».",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+    user, scope = found
+    if scope == "read" and request.method not in ("GET", "HEAD"):
+        raise HTTPException(403, "This token only reads: a change needs one of scope write.")
+    return Person(user.email, user.name, user.role, "")
 
 
 def signed_in(request: Request) -> Person:
@@ -131,7 +159,7 @@ def change_checked(
     x_csrf_token: Annotated[str, Header(description="The session's form token")] = "",
 ) -> None:
     """Dependency of every change by API: what comes with a cookie also says the session's form token."""
-    if cookie(request, COOKIE):
+    if _api_token(request) is None:
         _same_token(request, COOKIE, x_csrf_token)
 
 

@@ -7,7 +7,7 @@ import socket
 import sys
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from getpass import getuser
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import TYPE_CHECKING, Annotated, Any
@@ -205,6 +205,27 @@ def user_link(email: str) -> None:
     with _people() as session:
         token = password_links.make(session, users.known(session, email), datetime.now(UTC))
     typer.echo(f"{base}/new-password/{token}")
+
+
+@user_app.command("token")
+def user_token(
+    email: str,
+    name: Annotated[str, typer.Option(help="What it is for.")] = "temoin user token",
+    scope: Annotated[str, typer.Option(help="read or write.")] = "read",
+    days: Annotated[int, typer.Option(min=1, max=366, help="How long it is good.")] = 90,
+) -> None:
+    """Print a token with which programs ask the API as this person: shown once.
+
+    Example: temoin user token camille@ville.example --name "weekly report" --days 365
+    """
+    from service.registry import users  # noqa: PLC0415 - see serve
+
+    if scope not in ("read", "write"):
+        raise Ended("--scope is read or write.", WRONG_USE)
+    with _people() as session:
+        user = users.known(session, email)
+        token = users.make_token(session, user, name, scope, datetime.now(UTC), timedelta(days=days))
+    typer.echo(f"Authorization: Bearer {token}")
 
 
 @user_app.command("disable")

@@ -91,9 +91,10 @@ def remove(session: Session, number: int) -> User | None:
 
 
 def sessions(session: Session, user: User, now: datetime) -> Sequence[SignedIn]:
-    """Where somebody is signed in, the last used first."""
+    """Where somebody is signed in, and the tokens of their programs, the last used first."""
+    kinds = ("session", *users.API_KINDS)
     query = select(SignedIn).where(
-        SignedIn.user_id == user.id, SignedIn.kind == "session", SignedIn.expires > now
+        SignedIn.user_id == user.id, SignedIn.kind.in_(kinds), SignedIn.expires > now
     )
     return session.scalars(query.order_by(SignedIn.last_seen.desc(), SignedIn.token_sha256)).all()
 

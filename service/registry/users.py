@@ -27,6 +27,8 @@ ADDRESS = re.compile(r"[^@\s]{1,64}@[^@\s]{1,189}")  # RFC 5321's limits; who ha
 MAX_NAME = 120
 SEEN_TO = timedelta(minutes=10)  # when somebody was last seen is written no more often
 HANDLE = 16  # characters of a session's hash
+API_TOKEN = "temoin-api-"  # noqa: S105 - what a token begins with, to be known for what it is in a leak
+API_KINDS = ("api-read", "api-write")
 MIN_PASSWORD = 12
 MAX_PASSWORD = 200  # argon2 would hash a novel for an attacker
 _hashing = BoundedSemaphore(2)  # 64 MB each: forty at once would be 2.5 GB
@@ -138,6 +140,24 @@ def session_user(
     if row.last_seen is None or now - row.last_seen >= SEEN_TO:
         row.last_seen = now
     return row.user
+
+
+def make_token(session: Session, user: User, name: str, scope: str, now: datetime, lasting: timedelta) -> str:
+    """A token with which programs of this person ask the API; `scope` read or write, shown once.
+
+    It ends like a session: closed by its person, with the account, or when its time is over.
+    """
+    kind = {"read": "api-read", "write": "api-write"}[scope]
+    return API_TOKEN + open_session(session, user, now, lasting, kind, name[:40])
+
+
+def token_user(session: Session, token: str, now: datetime) -> tuple[User, str] | None:
+    """Whose API token this is and what for: read or write; None when it opens nothing."""
+    for kind in API_KINDS:
+        user = session_user(session, token.removeprefix(API_TOKEN), now, kind)
+        if user is not None:
+            return user, kind.partition("-")[2]
+    return None
 
 
 def use_link(session: Session, token: str, now: datetime, kind: str = "link") -> User | None:

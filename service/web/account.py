@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Depends, Form, Request, Response
@@ -21,6 +22,8 @@ router = APIRouter(include_in_schema=False)
 Self = Annotated[Person, Depends(signed_in)]
 Typed = Annotated[str, Form()]
 CHECKED = [Depends(csrf_checked)]
+DAYS = ("30", "90", "365")
+LONGEST_NAME, MOST_TOKENS = 40, 20
 SAID: dict[str, Literal["password", "sessions"]] = {"password": "password", "sessions": "sessions"}
 
 
@@ -40,6 +43,25 @@ def close_session(request: Request, person: Self, handle: Typed = "") -> Respons
         else:
             people.close_others(session, user, cookie(request, COOKIE))
     return RedirectResponse("/account?done=sessions", 303)
+
+
+@router.post("/account/tokens", dependencies=CHECKED)
+def make_token(
+    request: Request, person: Self, token_name: Typed = "", scope: Typed = "read", days: Typed = "90"
+) -> Response:
+    """A token for one's programs: shown on this answer, and never again."""
+    called = " ".join(token_name.split())
+    now = datetime.now(UTC)
+    with request.app.state.registry.session() as session:
+        user = users.known(session, person.email)
+        mistake = _of_token(
+            called, sum(each.kind in users.API_KINDS for each in people.sessions(session, user, now))
+        )
+        if mistake:
+            return _page(request, person, {"token_name": mistake}, 422, named=token_name[:200])
+        lasting = timedelta(days=int(days) if days in DAYS else 90)
+        token = users.make_token(session, user, called, "write" if scope == "write" else "read", now, lasting)
+    return _page(request, person, token=token)
 
 
 @router.post("/account/password", dependencies=CHECKED)
@@ -66,6 +88,14 @@ def change_password(
     return RedirectResponse("/account?done=password", 303)
 
 
+def _of_token(name: str, count: int) -> str:
+    if not name:
+        return "missing"
+    if len(name) > LONGEST_NAME or not name.isprintable():
+        return "long"
+    return "many" if count >= MOST_TOKENS else ""
+
+
 def _of_new(new: str, again: str) -> dict[str, str]:
     if not users.MIN_PASSWORD <= len(new) <= users.MAX_PASSWORD:
         return {"new": "length"}
@@ -79,6 +109,8 @@ def _page(
     status: int = 200,
     *,
     done: str = "",
+    token: str = "",
+    named: str = "",
 ) -> Response:
     zone = request.app.state.settings.zone
     with request.app.state.registry.session() as session:
@@ -89,5 +121,7 @@ def _page(
             has_password=user.password_hash is not None,
             mistakes=mistakes or {},
             done=SAID.get(done),
+            token=token,
+            named=named,
         )
     return reply(request, page, status, person=person)

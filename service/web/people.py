@@ -138,7 +138,8 @@ def session_lines(
 def _session(row: SignedIn, zone: ZoneInfo, here: str | None) -> SessionLine:
     handle = people.handle_of(row)
     opened, seen = (at and at.astimezone(zone) for at in (row.created_at, row.last_seen))
-    return SessionLine(handle, row.browser, opened, seen, row.expires.astimezone(zone), handle == here)
+    scope = row.kind.partition("-")[2]
+    return SessionLine(handle, row.browser, opened, seen, row.expires.astimezone(zone), handle == here, scope)
 
 
 def line(user: User, me: str, seen: datetime | None = None) -> PersonLine:

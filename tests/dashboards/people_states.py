@@ -38,7 +38,8 @@ def gallery() -> dict[str, Page]:
     person = PersonPage(
         ZOE, shown, (THERE, replace(THERE, browser=None, opened=None)), by="Camille Robert", at=NOW
     )
-    own = AccountPage(CAMILLE, (HERE, THERE))
+    token = replace(THERE, handle="c" * 16, browser="Rapport du lundi", scope="read")
+    own = AccountPage(CAMILLE, (HERE, THERE, token), token="temoin-api-" + "x" * 43)
     return {
         "people": PeoplePage((CAMILLE, GONE, ZOE), deleted=True),
         "people-wrong": PeoplePage((CAMILLE,), WRONG),

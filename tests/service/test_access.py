@@ -36,6 +36,7 @@ ACCESS = {
         GET /account
         POST /account/password
         POST /account/sessions
+        POST /account/tokens
         GET /api/docs
         GET /api/v1/devices
         GET /api/v1/experiments
