@@ -430,12 +430,13 @@ class PosterPage:
 
 @dataclass(frozen=True)
 class SilentDevice:
-    """A device not heard from for longer than it should."""
+    """A device not heard from for longer than is usual for it."""
 
     key: str
     room: str | None  # its room's name, None when it is placed nowhere
     room_slug: str | None
     last_seen: datetime | None
+    experiment: tuple[str, str] | None = None  # slug and title of the running one that loses days meanwhile
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from service.registry import device_days, devices, experiments
 from service.registry.tables import Device, QuarantineEntry, Room
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import tzinfo
 
     from sqlalchemy.orm import Session
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["silent", "clock", "range", "stuck", "apart", "battery"]
 KINDS: tuple[Kind, ...] = ("silent", "clock", "range", "stuck", "apart", "battery")  # the worst first
+SILENT: tuple[Kind, ...] = ("silent",)
 LEARNED = timedelta(days=7)  # what a device's habits are learned from, and how far back faults are looked for
 SHORTEST, LONGEST = timedelta(minutes=30), timedelta(hours=24)
 UNKNOWN = timedelta(hours=2)
@@ -57,8 +58,8 @@ class Finding:
     experiment: tuple[str, str] | None = None
 
 
-def findings(session: Session, now: datetime, zone: tzinfo) -> list[Finding]:
-    """Everything that is wrong: what harms a running experiment, then other rooms, then what has no room."""
+def findings(session: Session, now: datetime, zone: tzinfo, kinds: Collection[Kind] = KINDS) -> list[Finding]:
+    """What is wrong, of these kinds: what harms a running experiment, then other rooms, then no room."""
     today = now.astimezone(zone).date()
     placed = {each.device_key: each for each in devices.placed_now(session, now)}
     refused = _refused(session, now - LEARNED)
@@ -76,7 +77,7 @@ def findings(session: Session, now: datetime, zone: tzinfo) -> list[Finding]:
         room = placement.room if placement else None
         trial = running.get(placement.room_id) if placement else None
         wrong = _of_one(device, days.get(device.key, ()), refused.get(device.key, {}), now)
-        found += [replace(each, room=room, experiment=trial) for each in wrong]
+        found += [replace(each, room=room, experiment=trial) for each in wrong if each.kind in kinds]
     return sorted(found, key=_harm)
 
 

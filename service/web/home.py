@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from dashboards.pages import AccessibilityPage, HomePage, MethodPage, SilentDevice, Standstill
 from dashboards.render import assets
-from service import ingest
+from service import device_health, ingest
 from service.auth import Person, signed_in
 from service.registry import answers, devices, experiments, quarantine, rooms
 from service.registry.tables import Device, Experiment
@@ -51,16 +51,7 @@ def home_page(request: Request, person: Annotated[Person, Depends(signed_in)]) -
                 for each in lines
                 if each.status == "planned" and each.starts and each.starts <= day + SOON
             ),
-            silent=tuple(
-                SilentDevice(
-                    each.device.key,
-                    each.room.name,
-                    each.room.slug,
-                    each.device.last_seen and each.device.last_seen.astimezone(now(request).tzinfo),
-                )
-                for each in placed
-                if devices.is_silent(each.device, now(request))
-            ),
+            silent=_silent(session, now(request)),
             rooms=len(slugs),
             devices=len(placed),
             standstill=_standstill(request),
@@ -69,6 +60,21 @@ def home_page(request: Request, person: Annotated[Person, Depends(signed_in)]) -
             path=_path(session, rooms=bool(slugs), placed=bool(placed)),
         )
     return reply(request, page, person=person)
+
+
+def _silent(session: Session, at: datetime) -> tuple[SilentDevice, ...]:
+    """Devices in rooms, silent for longer than is usual for them, those first that harm an experiment."""
+    return tuple(
+        SilentDevice(
+            each.device.key,
+            each.room.name,
+            each.room.slug,
+            each.device.last_seen and each.device.last_seen.astimezone(at.tzinfo),
+            each.experiment,
+        )
+        for each in device_health.findings(session, at, at.tzinfo or UTC, device_health.SILENT)
+        if each.room is not None
+    )
 
 
 def _path(session: Session, *, rooms: bool, placed: bool) -> dict[Step, bool]:

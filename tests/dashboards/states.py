@@ -607,7 +607,7 @@ def gallery() -> dict[str, Page]:
     return {
         **{f"experiment-{name}": shown for name, shown in experiments().items()},
         **room_pages(),
-        "home": HomePage(NOW.date(), every[3:4], every[:3], every[4:5], (SilentDevice("city/vs121-0077", "Loire", "loire", NOW - timedelta(hours=9)),), 16, 52, 2, 143),
+        "home": HomePage(NOW.date(), every[3:4], every[:3], every[4:5], (SilentDevice("city/vs121-0077", "Loire", "loire", NOW - timedelta(hours=9), ("tables-modulaires", "Tables modulaires et écran mobile")),), 16, 52, 2, 143),
         "home-empty": HomePage(NOW.date(), path={"rooms": False, "heard": False, "placed": False, "experiment": False}),
         "home-begun": HomePage(NOW.date(), path={"rooms": True, "heard": True, "placed": False, "experiment": False}, rooms=8),
         "home-store-away": HomePage(NOW.date(), standstill=Standstill("store", NOW - timedelta(hours=3), 41_250)),

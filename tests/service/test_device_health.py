@@ -172,3 +172,19 @@ def test_the_state_of_a_sensor_tells_nothing_of_what_it_measures(world, settings
         (fault,) = device_health.findings(session, NOW, settings.zone)
     assert fault.metrics == ("co2",)
     assert fault.battery is None
+
+
+def test_today_names_the_silent_by_their_own_habit_and_the_experiment_that_loses_days(
+    world, reader, monkeypatch, settings
+):
+    monkeypatch.setattr("service.web.home.now", lambda _request: NOW.astimezone(settings.zone))
+    monkeypatch.setattr("service.web.home.today", lambda _request: TODAY)
+    heard(world, "g/a", NOW - timedelta(minutes=50))
+    heard(world, "g/b", NOW - timedelta(hours=5))
+    days(world, "g/a")  # speaks every quarter of an hour
+    days(world, "g/b", gap=12 * 3600)  # quiet every night
+    page = reader.get("/").text
+    silent = page[page.index("Capteurs muets") :]
+    assert "g/a" in silent
+    assert "/experiments/mobilier" in silent
+    assert "g/b" not in silent
