@@ -1,6 +1,7 @@
 """The registry, the same on SQLite and on PostgreSQL."""
 
 import threading
+from datetime import UTC, datetime
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -8,7 +9,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
-from service.registry import Registry, RegistryError
+from service.registry import Registry, RegistryError, quarantine
 from service.registry.tables import Base, Lease, Room, Site
 
 
@@ -156,3 +157,25 @@ def test_a_file_that_is_no_database_is_one_sentence(tmp_path):
 def test_closing_twice_is_fine(registry):
     registry.close()
     registry.close()
+
+
+def test_what_waited_before_there_were_causes_is_one_cause_a_code(empty_registry):
+    empty_registry.migrate("0012")
+    with empty_registry.engine.begin() as connection:
+        for number, (code, status) in enumerate(
+            [("empty", "waiting"), ("empty", "waiting"), ("empty", "dropped"), ("late", "replayed")], 1
+        ):
+            connection.execute(
+                text(
+                    "INSERT INTO quarantine (landing, landing_id, received_at, topic, payload, retained, code,"
+                    " reason, status) VALUES ('mqtt', :n, :at, 'a/b', :payload, :no, :code, 'why', :status)"
+                ),
+                {"n": number, "at": f"2026-03-0{number} 09:00:00", "payload": b"x", "no": False,
+                 "code": code, "status": status},
+            )  # fmt: skip
+    empty_registry.migrate()
+    with empty_registry.session() as session:
+        ((cause, latest),) = quarantine.causes(session)
+        assert (cause.code, cause.waiting, latest.landing_id) == ("empty", 2, 3)
+        assert quarantine.drop(session, "old", datetime.now(UTC), code="empty") == 2
+        assert quarantine.causes(session) == []
