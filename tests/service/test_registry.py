@@ -168,7 +168,8 @@ def test_what_waited_before_there_were_causes_is_one_cause_a_code(empty_registry
             connection.execute(
                 text(
                     "INSERT INTO quarantine (landing, landing_id, received_at, topic, payload, retained,"
-                    " code, reason, status) VALUES ('mqtt', :n, :at, 'a/b', :payload, :no, :code, 'why', :status)"
+                    " code, reason, status)"
+                    " VALUES ('mqtt', :n, :at, 'a/b', :payload, :no, :code, 'why', :status)"
                 ),
                 {"n": number, "at": f"2026-03-0{number} 09:00:00", "payload": b"x", "no": False,
                  "code": code, "status": status},
