@@ -119,7 +119,11 @@ TABLES: dict[str, tuple[Column, ...]] = {
     ),
     "answers.csv": (
         Column("room", "", "key of the room"),
-        Column("month", "local", "months of fewer answers than the smallest group shown are left out"),
+        Column(
+            "month",
+            "local",
+            "months that run, or of fewer answers than the smallest group shown, are left out",
+        ),
         Column("question", "", "as on the form"),
         Column("answer", "", "what was ticked"),
         Column("n", "answers", "how many ticked it"),
@@ -170,7 +174,7 @@ def rows(session: Session, name: str, today: date, k: int) -> Iterator[Row]:
         "arms.csv": lambda: _arms(known),
         "devices.csv": lambda: _devices(session, set(sealed)),
         "placements.csv": lambda: _placements(session),
-        "answers.csv": lambda: _answers(session, sealed, k),
+        "answers.csv": lambda: _answers(session, sealed, today, k),
     }
     return given[name]()
 
@@ -266,9 +270,13 @@ def _placements(session: Session) -> Iterator[Row]:
         yield each.device_key, each.room.slug, each.start, each.end
 
 
-def _answers(session: Session, sealed: Mapping[str, date], k: int) -> Iterator[Row]:
-    """By room and month, only where at least `k` answered."""
-    query = select(Room.slug, Answer).join(Room, Room.id == Answer.room_id).where(Answer.flagged.is_(False))
+def _answers(session: Session, sealed: Mapping[str, date], today: date, k: int) -> Iterator[Row]:
+    """By room and month, only where at least `k` answered, of months that are over.
+
+    Of the month that runs, the difference of two days' exports would be fewer people than that.
+    """
+    query = select(Room.slug, Answer).join(Room, Room.id == Answer.room_id)
+    query = query.where(Answer.flagged.is_(False), Answer.day < today.replace(day=1))
     groups: dict[tuple[str, str], list[Answer]] = {}
     for room, answer in session.execute(query.order_by(Room.slug, Answer.day)):
         if room not in sealed or answer.day < sealed[room]:

@@ -238,6 +238,14 @@ def test_answers_are_counted_by_month_and_never_fewer_than_five(sensed):
     assert {each["month"] for each in given(sensed, "answers.csv", DURING)} == {"2026-01"}
 
 
+def test_answers_of_the_month_that_runs_wait_for_its_end(sensed):
+    with sensed.session() as session:
+        room = session.scalars(select(Room).where(Room.slug == "maine")).one()
+        session.add_all(Answer(room_id=room.id, day=AFTER, hour=9, satisfaction=7) for _ in range(6))
+    assert {each["month"] for each in given(sensed, "answers.csv", AFTER)} == {"2026-01", "2026-02"}
+    assert "2026-03" in {each["month"] for each in given(sensed, "answers.csv", date(2026, 4, 1))}
+
+
 def test_readings_are_those_of_rooms_and_what_runs_is_sealed(sensed, store):
     assert measured(sensed, store, AFTER) == [("g/loire", "loire", 600.0), ("g/loire", "loire", 900.0)]
     assert measured(sensed, store, DURING) == [("g/loire", "loire", 600.0)]
