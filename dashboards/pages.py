@@ -287,6 +287,12 @@ class ExperimentLine:
     free: bool = False
     week: int | None = None
     weeks: int | None = None
+    answers: int | None = None  # so far, of one that runs: part of what one may say meanwhile
+
+    @property
+    def result_on(self) -> date | None:
+        """The first day on which the result is shown."""
+        return None if self.ends is None else self.ends + timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -461,14 +467,59 @@ Step = Literal["rooms", "heard", "placed", "experiment"]  # of a new installatio
 
 
 @dataclass(frozen=True)
+class ToLookAt:
+    """What wants a look in a running experiment, and since when; `what` was noted of something unplanned.
+
+    `interim_due`: half-time has come and days wait to be computed; `interim_ends`: that look suffices.
+    """
+
+    kind: Literal["interim_due", "interim_ends", "unplanned"]
+    slug: str
+    title: str
+    day: date
+    what: str = ""
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """An experiment that ends, a temporary layout that goes back, or a gateway's token that expires."""
+
+    kind: Literal["experiment", "layout", "token"]
+    day: date
+    name: str
+    slug: str | None = None  # of the experiment
+    past: bool = False
+
+
+@dataclass(frozen=True)
+class Growth:
+    """Messages refused today, and on a usual day: the median of the last seven."""
+
+    today: int
+    usual: int
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A decision in one line; `lessons` is cut to be one."""
+
+    slug: str
+    title: str
+    choice: Choice
+    on: date
+    lessons: str
+
+
+@dataclass(frozen=True)
 class HomePage:
-    """Today: what runs, what waits for a decision, what went silent."""
+    """Today: what needs somebody, the most urgent first; what runs; what was learned."""
 
     today: date
     running: tuple[ExperimentLine, ...] = ()
     to_decide: tuple[ExperimentLine, ...] = ()
     next_up: tuple[ExperimentLine, ...] = ()
-    silent: tuple[SilentDevice, ...] = ()
+    silent: tuple[SilentDevice, ...] = ()  # those that harm a running experiment
+    silent_elsewhere: int = 0
     rooms: int = 0
     devices: int = 0
     quarantined: int = 0
@@ -476,6 +527,18 @@ class HomePage:
     progress: Progress | None = None
     standstill: Standstill | None = None
     path: Mapping[Step, bool] = field(default_factory=dict)  # done or not; empty once all are
+    look_at: tuple[ToLookAt, ...] = ()
+    growth: Growth | None = None  # of the quarantine, where it is unusual
+    deadlines: tuple[Deadline, ...] = ()
+    learned: tuple[Learned, ...] = ()
+    decided: int = 0  # of which `learned` are the last
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing waits for anybody."""
+        waits = (self.to_decide, self.look_at, self.silent, self.growth, self.deadlines, self.standstill)
+        return not any(waits)
+
     template = "home.html"
 
 

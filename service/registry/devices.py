@@ -130,6 +130,12 @@ def placed_now(session: Session, now: datetime) -> Sequence[Placement]:
     return session.scalars(query).all()
 
 
+def count_placed(session: Session, now: datetime) -> int:
+    """How many devices are in a room now."""
+    here = (Placement.start <= now, or_(Placement.end.is_(None), Placement.end > now))
+    return session.scalar(select(func.count(Placement.device_key.distinct())).where(*here)) or 0
+
+
 def placements_of(session: Session, room_id: int) -> Sequence[Placement]:
     """Every placement in a room, past ones last, with its device."""
     query = (

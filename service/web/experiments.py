@@ -99,12 +99,16 @@ def _equipment(session: Session, store: ReadingStore, protocol: Protocol, at: da
     return shopping_list([measure.outcome for measure in protocol.measures], measured)
 
 
-def line(session: Session, experiment: Experiment, day: date) -> ExperimentLine:
-    """An experiment in a list; its effect from the frozen look, or from today's panel until there is one."""
+def line(session: Session, experiment: Experiment, day: date, *, frozen: bool = False) -> ExperimentLine:
+    """An experiment in a list; its effect from the frozen look, or from today's panel until there is one.
+
+    `frozen` shows none until then: a panel is several queries, and a list of them many.
+    """
     status = experiments.status(experiment, day)
     starts, ends = experiment.starts, experiment.ends
     treated = sum(arm.switch is not None for arm in experiment.arms)
-    shown = _headline(session, experiment, day) if status in ("ended", "decided") else {}
+    over = status in ("ended", "decided") and not (frozen and results.final_look(experiment) is None)
+    shown = _headline(session, experiment, day) if over else {}
     dated = starts is not None and ends is not None
     return ExperimentLine(
         slug=experiment.slug,

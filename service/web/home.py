@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +12,7 @@ from sqlalchemy import select
 
 from dashboards.pages import AccessibilityPage, HomePage, MethodPage, SilentDevice, Standstill
 from dashboards.render import assets
-from service import device_health, ingest
+from service import device_health, ingest, waiting
 from service.auth import Person, signed_in
 from service.registry import answers, devices, experiments, quarantine, rooms
 from service.registry.tables import Device, Experiment
@@ -18,9 +20,13 @@ from service.web.experiments import line
 from service.web.reply import error, now, reply, today
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+
     from sqlalchemy.orm import Session
 
-    from dashboards.pages import Step
+    from dashboards.pages import ExperimentLine, Step
+    from experiments.verdict import Status
 
 router = APIRouter(include_in_schema=False)
 SOON = timedelta(days=90)
@@ -28,32 +34,34 @@ SOON = timedelta(days=90)
 
 @router.get("/")
 def home_page(request: Request, person: Annotated[Person, Depends(signed_in)]) -> Response:
-    """What runs, what waits for a decision, what went silent."""
+    """What needs somebody, what runs, what was learned."""
     preparing = getattr(request.app.state, "progress", None)  # set by the demonstration
     progress = None if preparing is None else preparing()
     day = today(request)
     if progress is not None:
         return reply(request, HomePage(day, progress=progress), person=person)
+    at = now(request)
     with request.app.state.registry.session() as session:
-        lines = [
-            line(session, each, day)
-            for each in experiments.everything(session, decided=False)
-            if experiments.status(each, day) in ("running", "ended", "planned")
-        ]
+        found = experiments.everything(session, decided=False)
+        by_status = _lines(session, found, day)
         slugs = [room.slug for site in rooms.sites(session) for room in site.rooms]
-        placed = devices.placed_now(session, datetime.now(UTC))
+        silent = [each for each in _silent(session, at) if each.room is not None]
+        placed = devices.count_placed(session, at)
+        learned, decided = waiting.learned(session)
         page = HomePage(
             today=day,
-            running=tuple(each for each in lines if each.status == "running"),
-            to_decide=tuple(each for each in lines if each.status == "ended"),
-            next_up=tuple(
-                each
-                for each in lines
-                if each.status == "planned" and each.starts and each.starts <= day + SOON
-            ),
-            silent=_silent(session, now(request)),
+            to_decide=tuple(sorted(by_status["ended"], key=lambda each: each.ends or day)),
+            look_at=tuple(waiting.to_look_at(session, found, day, at.tzinfo or UTC)),
+            silent=tuple(each for each in silent if each.experiment is not None),
+            silent_elsewhere=sum(each.experiment is None for each in silent),
+            growth=waiting.growth(session, at),
+            deadlines=tuple(waiting.deadlines(session, found, at)),
+            running=tuple(by_status["running"]),
+            next_up=tuple(each for each in by_status["planned"] if each.starts and each.starts <= day + SOON),
+            learned=tuple(learned),
+            decided=decided,
             rooms=len(slugs),
-            devices=len(placed),
+            devices=placed,
             standstill=_standstill(request),
             quarantined=sum(n for _, n in quarantine.waiting_by_code(session)),
             answers_week=answers.total(session, slugs, day - timedelta(days=6), day),
@@ -62,19 +70,30 @@ def home_page(request: Request, person: Annotated[Person, Depends(signed_in)]) -
     return reply(request, page, person=person)
 
 
-def _silent(session: Session, at: datetime) -> tuple[SilentDevice, ...]:
-    """Devices in rooms, silent for longer than is usual for them, those first that harm an experiment."""
-    return tuple(
+def _lines(session: Session, found: Sequence[Experiment], day: date) -> dict[Status, list[ExperimentLine]]:
+    """Experiments by where they stand; of one that is over the frozen result, or none yet."""
+    by_status: dict[Status, list[ExperimentLine]] = defaultdict(list)
+    status = {each.id: experiments.status(each, day) for each in found}
+    given = waiting.answers_so_far(session, [key for key, where in status.items() if where == "running"])
+    for each in found:
+        shown = line(session, each, day, frozen=True)
+        running = shown.status == "running"
+        by_status[shown.status].append(replace(shown, answers=given.get(each.id, 0)) if running else shown)
+    return by_status
+
+
+def _silent(session: Session, at: datetime) -> list[SilentDevice]:
+    """Devices silent for longer than is usual for them, those first that harm an experiment."""
+    return [
         SilentDevice(
             each.device.key,
-            each.room.name,
-            each.room.slug,
+            None if each.room is None else each.room.name,
+            None if each.room is None else each.room.slug,
             each.device.last_seen and each.device.last_seen.astimezone(at.tzinfo),
             each.experiment,
         )
         for each in device_health.findings(session, at, at.tzinfo or UTC, device_health.SILENT)
-        if each.room is not None
-    )
+    ]
 
 
 def _path(session: Session, *, rooms: bool, placed: bool) -> dict[Step, bool]:

@@ -21,6 +21,7 @@ from dashboards.pages import (
     CoverageStrip,
     Daily,
     DayLost,
+    Deadline,
     Decided,
     DeviceForm,
     DeviceHealthPage,
@@ -38,9 +39,11 @@ from dashboards.pages import (
     FrozenLook,
     GatewayLine,
     GatewaysPage,
+    Growth,
     Hidden,
     HomePage,
     Kept,
+    Learned,
     Lock,
     Meanwhile,
     MethodPage,
@@ -68,6 +71,7 @@ from dashboards.pages import (
     Standstill,
     StayLine,
     ThanksPage,
+    ToLookAt,
     Unplanned,
     Voices,
 )
@@ -595,6 +599,39 @@ def faults() -> tuple[Fault, ...]:
     )  # fmt: skip
 
 
+def home(every: tuple[ExperimentLine, ...]) -> HomePage:
+    """A day on which everything waits."""
+    day = NOW.date()
+    return HomePage(
+        day,
+        running=(replace(every[3], answers=143),),
+        to_decide=every[:3],
+        next_up=every[4:5],
+        look_at=(
+            ToLookAt("interim_ends", "ecrans", "Écrans de réservation devant les portes", day - timedelta(days=2)),
+            ToLookAt("interim_due", "assises", "Assises hautes pour les réunions courtes", day - timedelta(days=1)),
+            ToLookAt("unplanned", "ecrans", "Écrans de réservation devant les portes", day - timedelta(days=3), "L’écran de la salle Erdre est resté éteint deux jours."),
+        ),
+        silent=(SilentDevice("city/vs121-0077", "Loire", "loire", NOW - timedelta(hours=9), ("tables-modulaires", PROTOCOL.title)), SilentDevice("city/new", "Erdre", "erdre", None, ("ecrans", "Écrans de réservation devant les portes"))),
+        silent_elsewhere=2,
+        growth=Growth(412, 3),
+        deadlines=(
+            Deadline("layout", day - timedelta(days=1), PROTOCOL.title, PROTOCOL.slug, past=True),
+            Deadline("token", day + timedelta(days=4), "toit-nord"),
+            Deadline("experiment", day + timedelta(days=9), "Écrans de réservation devant les portes", "ecrans"),
+        ),
+        learned=(
+            Learned("cloisons", "Cloisons acoustiques mobiles", "adjust", day - timedelta(days=30), "Le bruit baisse, mais les cloisons gênent le passage des fauteuils : des modèles plus étroits sont à essayer."),
+            Learned("coin-calme", "Un coin calme au troisième étage", "extend", day - timedelta(days=60), ""),
+        ),
+        decided=7,
+        rooms=16,
+        devices=52,
+        answers_week=143,
+        quarantined=2,
+    )  # fmt: skip
+
+
 def gallery() -> dict[str, Page]:
     """Name of the state → its page."""
     now = (Now("people", 4, NOW), Now("co2", 684, NOW), Now("temperature", 22.4, NOW))
@@ -607,7 +644,8 @@ def gallery() -> dict[str, Page]:
     return {
         **{f"experiment-{name}": shown for name, shown in experiments().items()},
         **room_pages(),
-        "home": HomePage(NOW.date(), every[3:4], every[:3], every[4:5], (SilentDevice("city/vs121-0077", "Loire", "loire", NOW - timedelta(hours=9), ("tables-modulaires", "Tables modulaires et écran mobile")),), 16, 52, 2, 143),
+        "home": home(every),
+        "home-quiet": HomePage(NOW.date(), running=(every[3],), rooms=16, devices=52, answers_week=143, silent_elsewhere=1, quarantined=2),
         "home-empty": HomePage(NOW.date(), path={"rooms": False, "heard": False, "placed": False, "experiment": False}),
         "home-begun": HomePage(NOW.date(), path={"rooms": True, "heard": True, "placed": False, "experiment": False}, rooms=8),
         "home-store-away": HomePage(NOW.date(), standstill=Standstill("store", NOW - timedelta(hours=3), 41_250)),
