@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dashboards.pages import RoomBeside
 from experiments.estimate import RoomChange
 
 if TYPE_CHECKING:
@@ -323,3 +324,49 @@ def timeline(page: ExperimentPage) -> Timeline | None:
         washout=min(100.0, round(switch + 100 * washout * 7 / 5 / total, 2)),  # working days
         today=None if today is None or today < start else at(today),
     )
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One week: left edge in % of the width; top and height in px of `_BAR_HEIGHT`."""
+
+    left: float
+    top: float
+    height: float
+
+
+@dataclass(frozen=True)
+class Beside:
+    """One outcome of several rooms, a row of bars each, all on one scale; `width` of a bar in %."""
+
+    width: float
+    rows: tuple[tuple[RoomBeside, tuple[Bar, ...]], ...]
+
+
+_BAR_HEIGHT = 33.0
+_OUTDOORS = {"co2_occupied": 400.0, "sound_background": 20.0}  # where a scale begins, zero elsewhere
+
+
+def beside(rooms: Sequence[RoomBeside], outcome: str) -> Beside:
+    """An outcome by room and week; a week that is not known is a gap."""
+    given = [week.means[outcome] for room in rooms for week in room.weeks if outcome in week.means]
+    floor = _OUTDOORS.get(outcome, 0.0)
+    reach = max([*given, floor + 1.0]) - floor
+
+    def bar(place: int, value: float, count: int) -> Bar:
+        height = round(max(1.0, (_BAR_HEIGHT - 1) * (value - floor) / reach), 1)
+        return Bar(round(100 * place / count, 2), round(_BAR_HEIGHT - height, 1), height)
+
+    rows = tuple(
+        (
+            room,
+            tuple(
+                bar(place, week.means[outcome], len(room.weeks))
+                for place, week in enumerate(room.weeks)
+                if outcome in week.means
+            ),
+        )
+        for room in rooms
+    )
+    count = max((len(room.weeks) for room in rooms), default=1)
+    return Beside(round(80 / count, 2), rows)

@@ -316,19 +316,32 @@ class Now:
 
 
 @dataclass(frozen=True)
+class RoomWeek:
+    """A room over a week or so: the mean of each outcome over the days that count, and the share observed.
+
+    `means` lacks what no day of it knows; `days` says on how many days each rests. `coverage` is 0–1, None
+    without a single opening day.
+    """
+
+    means: Mapping[str, float] = field(default_factory=dict)
+    days: Mapping[str, int] = field(default_factory=dict)
+    coverage: float | None = None
+
+
+@dataclass(frozen=True)
 class RoomLine:
-    """A room in the list; `now` is empty while the room is hidden."""
+    """A room in the list, over the last full week and the one before; hidden, only how it was observed."""
 
     slug: str
     name: str
     floor: str | None
     capacity: int | None
     devices: int
-    silent: int  # devices not heard from for longer than they should
-    last_seen: datetime | None
-    now: tuple[Now, ...] = ()
+    silent: int  # devices not heard from for longer than is usual for them
+    last: RoomWeek = field(default_factory=RoomWeek)
+    before: RoomWeek = field(default_factory=RoomWeek)
     hidden_by: str | None = None  # slug of the running experiment
-    experiment: str | None = None  # its title, hidden or not
+    experiment: str | None = None  # its title
 
 
 @dataclass(frozen=True)
@@ -342,10 +355,59 @@ class SiteRooms:
 
 @dataclass(frozen=True)
 class RoomsPage:
-    """Every room, by site."""
+    """Every room, by site, over the week from the Monday `week` and the one before."""
 
     sites: tuple[SiteRooms, ...]
+    week: date
     template = "rooms.html"
+
+
+@dataclass(frozen=True)
+class RoomBeside:
+    """A room among others; `weeks` go with the page's, and know only the coverage while it is hidden."""
+
+    slug: str
+    name: str
+    site: str
+    capacity: int | None
+    weeks: tuple[RoomWeek, ...]
+    hidden: Hidden | None = None
+
+    @property
+    def coverage(self) -> float | None:
+        """The share of opening hours observed over its weeks."""
+        known = [week.coverage for week in self.weeks if week.coverage is not None]
+        return sum(known) / len(known) if known else None
+
+    def mean(self, outcome: str) -> float | None:
+        """Over all the days that count, whichever week they are of."""
+        days = sum(week.days.get(outcome, 0) for week in self.weeks)
+        total = sum(week.means.get(outcome, 0.0) * week.days.get(outcome, 0) for week in self.weeks)
+        return total / days if days else None
+
+
+Mistake = Literal["", "few", "many", "unknown"]  # of what was asked to be compared
+
+
+@dataclass(frozen=True)
+class ComparePage:
+    """Rooms side by side over the same full weeks (Mondays); `mistake` says why there are none."""
+
+    weeks: tuple[date, ...]
+    outcomes: tuple[str, ...] = ()  # those at least one room knows
+    rooms: tuple[RoomBeside, ...] = ()
+    mistake: Mistake = ""
+    template = "room_compare.html"
+
+    @property
+    def until(self) -> date:
+        """The last day of the last week."""
+        return self.weeks[-1] + timedelta(days=6)
+
+    @property
+    def shown(self) -> tuple[RoomBeside, ...]:
+        """The rooms that are not hidden."""
+        return tuple(room for room in self.rooms if room.hidden is None)
 
 
 @dataclass(frozen=True)
@@ -383,6 +445,11 @@ class Hidden:
     slug: str
     title: str
     until: date
+
+    @property
+    def shown_on(self) -> date:
+        """The first day on which they are."""
+        return self.until + timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -1355,6 +1422,7 @@ Page = (
     ExperimentPage
     | ExperimentsPage
     | RoomsPage
+    | ComparePage
     | RoomPage
     | PosterPage
     | HomePage

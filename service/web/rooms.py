@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from dashboards.pages import (
+    ComparePage,
     Daily,
     DeviceInRoom,
     Hidden,
     Now,
     PosterPage,
+    RoomBeside,
     RoomLine,
     RoomPage,
     RoomsPage,
+    RoomWeek,
     Series,
     SiteRooms,
 )
-from service import embargo
+from service import device_health, embargo, weeks
 from service.auth import Person, signed_in
 from service.registry import devices, experiments, outcomes, rooms
 from service.web.form import form_url
 from service.web.reply import error, now, reply
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pandas as pd
     from sqlalchemy.orm import Session
 
+    from dashboards.pages import Mistake
     from experiments.profile import Profile
     from sensors.store import ReadingStore
     from service.embargo import Embargo
@@ -43,6 +48,16 @@ LIVE = ("co2", "temperature", "humidity", "sound")
 OVER_TIME = ("people", "presence", "co2", "temperature", "humidity", "sound", "light")
 OCCUPANCY = frozenset(["people", "presence", "motion", "people_in", "people_out"])
 DAILY = ("time_utilisation", "meetings", "co2_occupied", "temperature_in_band")
+BESIDE = (
+    "time_utilisation",
+    "meetings",
+    "seat_fill",
+    "co2_occupied",
+    "temperature_in_band",
+    "sound_background",
+)
+MOST_BESIDE = 6
+WEEKS_BESIDE = 8
 DAYS_SHOWN = 84
 PROFILE_DAYS = 56
 MIN_COVERAGE = 0.7
@@ -53,30 +68,87 @@ LONGEST_HOLD = timedelta(hours=2)
 
 @router.get("/rooms")
 def rooms_page(request: Request, person: Annotated[Person, Depends(signed_in)]) -> Response:
-    """Every room by site."""
-    at, store = now(request), request.app.state.store
+    """Every room by site, over the last two full weeks."""
+    at = now(request)
     with request.app.state.registry.session() as session:
         hidden = embargo.embargoes(session, at.date())
-        placed = devices.placed_now(session, at)
         sites = rooms.sites(session)
-        shown = {each.device_key for each in placed if each.room.slug not in hidden}
-        live = _live(store, shown, at) if shown else {}
-        page = RoomsPage(
-            tuple(
-                SiteRooms(
-                    site.slug,
-                    site.name,
-                    tuple(
-                        _line(
-                            room, [p for p in placed if p.room_id == room.id], hidden.get(room.slug), live, at
-                        )
-                        for room in site.rooms
-                    ),
-                )
-                for site in sites
-            )
+        seats = {room.slug: room.capacity for site in sites for room in site.rooms}
+        before, last = weeks.full(at.date(), 2)
+        by_week = weeks.of_rooms(session, seats, [before, last], hidden)
+        placed = Counter(each.room_id for each in devices.placed_now(session, at))
+        silent = Counter(
+            each.room.id
+            for each in device_health.findings(session, at, at.tzinfo or UTC, device_health.SILENT)
+            if each.room is not None
         )
-    return reply(request, page, person=person)
+
+        def line(room: Room) -> RoomLine:
+            why = hidden.get(room.slug)
+            return RoomLine(
+                slug=room.slug,
+                name=room.name,
+                floor=room.floor,
+                capacity=room.capacity,
+                devices=placed[room.id],
+                silent=silent[room.id],
+                last=by_week.get((room.slug, last), RoomWeek()),
+                before=by_week.get((room.slug, before), RoomWeek()),
+                hidden_by=None if why is None else why.slug,
+                experiment=None if why is None else why.title,
+            )
+
+        shown = tuple(SiteRooms(site.slug, site.name, tuple(map(line, site.rooms))) for site in sites)
+    return reply(request, RoomsPage(shown, last), person=person)
+
+
+@router.get("/rooms/compare")
+def compare_page(
+    request: Request,
+    person: Annotated[Person, Depends(signed_in)],
+    room: Annotated[list[str] | None, Query()] = None,
+) -> Response:
+    """Rooms side by side: the same outcomes over the same weeks."""
+    today = now(request).date()
+    mondays = weeks.full(today, WEEKS_BESIDE)
+    with request.app.state.registry.session() as session:
+        known = {each.slug: each for site in rooms.sites(session) for each in site.rooms}
+        wanted = list(dict.fromkeys(room or ()))
+        if mistake := _mistake(wanted, known):
+            page = ComparePage(tuple(mondays), mistake=mistake)
+        else:
+            page = _beside(session, [known[slug] for slug in wanted], mondays, today)
+    return reply(request, page, 422 if page.mistake else 200, person=person)
+
+
+def _mistake(wanted: Sequence[str], known: Mapping[str, Room]) -> Mistake:
+    if not known.keys() >= set(wanted):
+        return "unknown"
+    if len(wanted) > MOST_BESIDE:
+        return "many"
+    return "few" if len(wanted) < 2 else ""  # noqa: PLR2004 - one room is beside nothing
+
+
+def _beside(session: Session, chosen: Sequence[Room], mondays: Sequence[date], today: date) -> ComparePage:
+    hidden = embargo.embargoes(session, today)
+    by_week = weeks.of_rooms(session, {each.slug: each.capacity for each in chosen}, mondays, hidden, BESIDE)
+    shown = tuple(
+        RoomBeside(
+            each.slug,
+            each.name,
+            each.site.name,
+            each.capacity,
+            tuple(by_week.get((each.slug, first), RoomWeek()) for first in mondays),
+            _hidden(hidden.get(each.slug)),
+        )
+        for each in chosen
+    )
+    told = {key for each in shown for week in each.weeks for key in week.means}
+    return ComparePage(tuple(mondays), tuple(key for key in BESIDE if key in told), shown)
+
+
+def _hidden(why: Embargo | None) -> Hidden | None:
+    return None if why is None else Hidden(why.slug, why.title, why.ends)
 
 
 @router.get("/rooms/{slug}")
@@ -102,28 +174,6 @@ def poster_page(request: Request, slug: str, person: Annotated[Person, Depends(s
     if room is None:
         return error(request, 404, "not_found")
     return reply(request, PosterPage(room.slug, room.name, form_url(request, room.slug)), person=person)
-
-
-def _line(
-    room: Room,
-    placed: Sequence[Placement],
-    hidden: Embargo | None,
-    live: dict[str, dict[str, tuple[float, datetime]]],
-    at: datetime,
-) -> RoomLine:
-    seen = [each.device.last_seen.astimezone(at.tzinfo) for each in placed if each.device.last_seen]
-    return RoomLine(
-        slug=room.slug,
-        name=room.name,
-        floor=room.floor,
-        capacity=room.capacity,
-        devices=len(placed),
-        silent=sum(devices.is_silent(each.device, at) for each in placed),
-        last_seen=max(seen, default=None),
-        now=() if hidden is not None else _now([each.device_key for each in placed], live)[:3],
-        hidden_by=None if hidden is None else hidden.slug,
-        experiment=None if hidden is None else hidden.title,
-    )
 
 
 def _page(

@@ -15,6 +15,7 @@ from scipy.special import stdtr, stdtrit
 
 from dashboards.pages import (
     AccessibilityPage,
+    ComparePage,
     CostLine,
     Costs,
     CoverageDay,
@@ -54,11 +55,13 @@ from dashboards.pages import (
     PosterPage,
     Progress,
     ResumePage,
+    RoomBeside,
     RoomFactsPage,
     RoomInTrial,
     RoomLine,
     RoomPage,
     RoomsPage,
+    RoomWeek,
     Series,
     Sheet,
     SignInPage,
@@ -599,6 +602,39 @@ def faults() -> tuple[Fault, ...]:
     )  # fmt: skip
 
 
+def week(used: float, co2: float, warm: float, coverage: float = 0.97) -> RoomWeek:
+    """A week of a room that is measured."""
+    values = {
+        "time_utilisation": used,
+        "meetings": used / 9,
+        "co2_occupied": co2,
+        "temperature_in_band": warm,
+    }
+    return RoomWeek(values, dict.fromkeys(values, 5), coverage)
+
+
+def compare_pages() -> dict[str, ComparePage]:
+    """Three rooms of which one is hidden, none that is known, and what cannot be asked."""
+    monday = NOW.date() - timedelta(days=NOW.weekday())
+    mondays = tuple(monday - timedelta(weeks=8 - n) for n in range(8))
+    weeks = tuple(week(30 + (n * 37) % 29, 600 + (n * 53) % 240, 80 + (n * 17) % 20) for n in range(8))
+    other = tuple(RoomWeek(coverage=0.2) if n in (2, 3) else week(12 + n, 480 + 9 * n, 97) for n in range(8))
+    sealed = (RoomWeek(coverage=0.9),) * 8
+    outcomes = ("time_utilisation", "meetings", "co2_occupied", "temperature_in_band")
+    rooms = (
+        RoomBeside("loire", "Loire", "Hôtel de ville", 10, weeks),
+        RoomBeside("petite", "Petite salle du conseil municipal", "Annexe", 4, other),
+        RoomBeside("erdre", "Erdre", "Hôtel de ville", 8, sealed, Hidden("ecrans", "Écrans de réservation", ENDS)),
+    )  # fmt: skip
+    return {
+        "compare": ComparePage(mondays, outcomes, rooms),
+        "compare-nothing": ComparePage(mondays, (), (rooms[2], replace(rooms[2], weeks=(RoomWeek(),) * 8))),
+        "compare-few": ComparePage(mondays, mistake="few"),
+        "compare-many": ComparePage(mondays, mistake="many"),
+        "compare-unknown": ComparePage(mondays, mistake="unknown"),
+    }
+
+
 def home(every: tuple[ExperimentLine, ...]) -> HomePage:
     """A day on which everything waits."""
     day = NOW.date()
@@ -634,11 +670,11 @@ def home(every: tuple[ExperimentLine, ...]) -> HomePage:
 
 def gallery() -> dict[str, Page]:
     """Name of the state → its page."""
-    now = (Now("people", 4, NOW), Now("co2", 684, NOW), Now("temperature", 22.4, NOW))
     rooms = (
-        RoomLine("loire", "Loire", "2", 10, 3, 0, NOW, now),
-        RoomLine("erdre", "Erdre", "2", 8, 3, 1, NOW - timedelta(hours=9), hidden_by="ecrans", experiment="Écrans de réservation"),
-        RoomLine("sevre", "Sèvre", None, None, 0, 0, None),
+        RoomLine("loire", "Loire", "2", 10, 3, 0, week(41.2, 612.0, 96.4), week(35.0, 655.0, 88.0)),
+        RoomLine("erdre", "Erdre", "2", 8, 3, 1, RoomWeek(coverage=0.61), RoomWeek(coverage=0.94), "ecrans", "Écrans de réservation"),
+        RoomLine("isac", "Isac", "0", 12, 2, 2, RoomWeek(coverage=0.12), week(8.0, 480.0, 100.0)),
+        RoomLine("sevre", "Sèvre", None, None, 0, 0),
     )  # fmt: skip
     every = lines()
     return {
@@ -653,8 +689,9 @@ def gallery() -> dict[str, Page]:
         "home-progress": HomePage(NOW.date(), progress=Progress(31, 84, "history")),
         "experiments": ExperimentsPage(every),
         "experiments-empty": ExperimentsPage(()),
-        "rooms": RoomsPage((SiteRooms("hdv", "Hôtel de ville", rooms), SiteRooms("beaulieu", "Beaulieu", ()))),
-        "rooms-empty": RoomsPage(()),
+        "rooms": RoomsPage((SiteRooms("hdv", "Hôtel de ville", rooms), SiteRooms("beaulieu", "Beaulieu", ())), date(2026, 4, 27)),
+        "rooms-empty": RoomsPage((), date(2026, 4, 27)),
+        **compare_pages(),
         **quarantine_states.quarantine_pages(),
         **quarantine_states.export_pages(),
         **quarantine_states.import_pages(),

@@ -62,6 +62,7 @@ ACCESS = {
         GET /quarantine
         GET /quarantine/{cause}
         GET /rooms
+        GET /rooms/compare
         GET /rooms/{slug}
         GET /rooms/{slug}/poster
         POST /sign-out

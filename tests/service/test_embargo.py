@@ -143,6 +143,8 @@ def _asked(route):
     paths = {re.sub(r"\{\w+\}", slug, route) for slug in slugs}
     if route.endswith("panel.csv"):
         return paths | {f"{path}?until=switch" for path in paths}
+    if route == "/rooms/compare":
+        return {"/rooms/compare?room=loire&room=maine&room=erdre"}
     if route == "/rooms/{slug}":
         yesterday = TODAY - timedelta(days=1)
         return paths | {f"{path}?{query}" for path in paths for query in ("span=week", f"until={yesterday}")}
@@ -170,6 +172,7 @@ def test_no_answer_depends_on_what_happened_since_the_switch(world, app, browser
     asked = {path for path, (status, _) in before.items() if status == 200}
     assert asked >= {
         "/", "/experiments", "/experiments/running", "/experiments/following", "/rooms", "/rooms/loire",
+        "/rooms/compare?room=loire&room=maine&room=erdre",
         "/quarantine", "/gateways", "/api/v1/gateways", "/api/v1/rooms", "/api/v1/devices",
         "/api/v1/experiments/running/result",
         "/api/v1/experiments/running/panel.csv?until=switch", "/api/v1/experiments/running/protocol.json",
@@ -191,7 +194,8 @@ def test_the_day_after_the_end_it_all_shows(world, app, browser_of):
     after = everything(app, analyst)
     changed = {path for path in before if before[path] != after[path]}
     assert changed >= {
-        "/experiments/running", "/rooms/loire", "/api/v1/experiments/running/result",
+        "/experiments/running", "/rooms", "/rooms/loire", "/api/v1/experiments/running/result",
+        "/rooms/compare?room=loire&room=maine&room=erdre",
         "/api/v1/experiments/running/panel.csv",
     }  # fmt: skip
 
