@@ -17,7 +17,7 @@ from service.auth import Person, signed_in
 from service.registry import answers, devices, experiments, quarantine, rooms
 from service.registry.tables import Device, Experiment
 from service.web.experiments import line
-from service.web.reply import error, now, reply, today
+from service.web.reply import error, now, reply
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,10 +37,10 @@ def home_page(request: Request, person: Annotated[Person, Depends(signed_in)]) -
     """What needs somebody, what runs, what was learned."""
     preparing = getattr(request.app.state, "progress", None)  # set by the demonstration
     progress = None if preparing is None else preparing()
-    day = today(request)
+    at = now(request)
+    day = at.date()
     if progress is not None:
         return reply(request, HomePage(day, progress=progress), person=person)
-    at = now(request)
     with request.app.state.registry.session() as session:
         found = experiments.everything(session, decided=False)
         by_status = _lines(session, found, day)

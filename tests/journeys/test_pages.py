@@ -10,6 +10,7 @@ import pytest
 from city import RUNNING_ROOMS, SLUGS, SWITCHED, TODAY, World, readings, working_days
 from sqlalchemy import select
 
+from dashboards.language import plain
 from experiments.panel import DayOutcome
 from service.registry import outcomes
 from service.registry.tables import Answer, Room
@@ -132,8 +133,10 @@ def _put(session: object, day: object, frame: object) -> None:
     )
 
 
-def test_a_silent_device_is_named_on_the_first_page(client: TestClient) -> None:
-    assert "city/cens" in client.get("/").text
+def test_a_silent_device_outside_experiments_is_counted_at_the_foot_of_today(client: TestClient) -> None:
+    today = client.get("/").text
+    assert re.search(r'href="/device-health">1 capteur muet hors expérience', plain(today))
+    assert "city/cens" in client.get("/device-health").text
 
 
 def test_while_an_experiment_runs_no_payload_is_shown(client: TestClient) -> None:

@@ -178,7 +178,6 @@ def test_today_names_the_silent_by_their_own_habit_and_the_experiment_that_loses
     world, reader, monkeypatch, settings
 ):
     monkeypatch.setattr("service.web.home.now", lambda _request: NOW.astimezone(settings.zone))
-    monkeypatch.setattr("service.web.home.today", lambda _request: TODAY)
     heard(world, "g/a", NOW - timedelta(minutes=50))
     heard(world, "g/b", NOW - timedelta(hours=5))
     days(world, "g/a")  # speaks every quarter of an hour

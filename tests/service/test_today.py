@@ -26,8 +26,9 @@ from service.registry.tables import (
     Site,
 )
 
-NOW = datetime.now(UTC)
-TODAY = NOW.astimezone(ZoneInfo("Europe/Paris")).date()
+PARIS = ZoneInfo("Europe/Paris")
+NOW = datetime(2026, 3, 12, 15, 0, tzinfo=UTC)  # a Thursday
+TODAY = NOW.date()
 
 
 def days(n):
@@ -42,6 +43,11 @@ def trial(slug, rooms, starts, switch, ends, **more):
         measures=[Measure(outcome="occupied_minutes", role="primary", better="higher", useful=15.0)],
         **more,
     )  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _at(monkeypatch):
+    monkeypatch.setattr("service.web.home.now", lambda _request: NOW.astimezone(PARIS))
 
 
 @pytest.fixture
