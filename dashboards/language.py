@@ -126,6 +126,10 @@ class Language:
         text = self._dated(value, form)
         return text.replace("1 ", "1er ", 1) if self.french and value.day == 1 else text
 
+    def month(self, value: date) -> str:
+        """`mars 2026`."""
+        return self._dated(value, "MMMM y")
+
     def short_day(self, value: date) -> str:
         """`02/03` or `2 Mar`: for axes."""
         return value.strftime("%d/%m") if self.french else self._dated(value, "d MMM")

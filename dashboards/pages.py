@@ -307,15 +307,6 @@ class ExperimentsPage:
 
 
 @dataclass(frozen=True)
-class Now:
-    """The last value of a metric in a room."""
-
-    metric: str
-    value: float
-    at: datetime
-
-
-@dataclass(frozen=True)
 class RoomWeek:
     """A room over a week or so: the mean of each outcome over the days that count, and the share observed.
 
@@ -453,8 +444,40 @@ class Hidden:
 
 
 @dataclass(frozen=True)
+class RoomSeason:
+    """A room from the first day of a season on; `comfort` is quantity → occupied minutes by category."""
+
+    first: date
+    told: RoomWeek
+    comfort: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class VoicesOfMonth:
+    """What was said of a room in a month, by `answers` people, k at least; `satisfied` is a share (0–1)."""
+
+    first: date
+    answers: int
+    satisfied: float
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What is measured in a room, who sees it and until when; `metrics` None where nobody can tell now."""
+
+    metrics: tuple[str, ...] | None
+    devices: int
+    raw_days: int
+    readings_days: int  # 0: for ever
+    answer_months: int
+    remark_months: int
+    k: int
+    alone: bool = False  # a room for one person
+
+
+@dataclass(frozen=True)
 class RoomPage:
-    """One room: now, a day, a week, its days, its devices. Hidden: devices only."""
+    """One room: a week or a day up to yesterday, its days, seasons and voices. Hidden: devices only."""
 
     slug: str
     name: str
@@ -464,12 +487,16 @@ class RoomPage:
     area_m2: float | None
     start: datetime  # the stretch of `series`
     end: datetime
-    span: Literal["day", "week"] = "day"
-    past: bool = False  # the stretch ends before now
-    now: tuple[Now, ...] = ()
+    notice: Notice
+    span: Literal["day", "week"] = "week"
+    past: bool = False  # the stretch ends before last midnight
+    weeks: tuple[RoomWeek, RoomWeek] | None = None  # the last full one and the one before
+    week: date | None = None  # the Monday of the last full one
     series: tuple[Series, ...] = ()
     daily: tuple[Daily, ...] = ()
     profile: Profile | None = None  # of the last eight weeks
+    seasons: tuple[RoomSeason, ...] = ()
+    voices: tuple[VoicesOfMonth, ...] = ()
     volume_m3: float | None = None
     devices: tuple[DeviceInRoom, ...] = ()
     hidden: Hidden | None = None
@@ -477,15 +504,36 @@ class RoomPage:
     form_url: str | None = None  # the address behind the room's QR code
     template = "room.html"
 
+    def comfort(self, quantity: str) -> tuple[tuple[date, tuple[int, ...]], ...]:
+        """Season and its occupied minutes by category of this quantity, of the seasons that know them."""
+        return tuple(
+            (each.first, each.comfort[quantity]) for each in self.seasons if quantity in each.comfort
+        )
+
+    @property
+    def last(self) -> date:
+        """The last day of the stretch."""
+        return self.end.date() - timedelta(days=1)
+
     @property
     def earlier(self) -> date:
         """The last day of the stretch before this one."""
-        return self.start.date() - timedelta(days=1) if self.start.time() == time() else self.start.date()
+        return self.start.date() - timedelta(days=1)
 
     @property
     def later(self) -> date | None:
         """The last day of the stretch after this one; None when this one is the present."""
         return self.end.date() + (self.end - self.start) - timedelta(days=1) if self.past else None
+
+
+@dataclass(frozen=True)
+class NoticePage:
+    """The sheet that says in a room what is measured there, to be printed and pinned."""
+
+    slug: str
+    name: str
+    notice: Notice
+    template = "notice.html"
 
 
 @dataclass(frozen=True)
@@ -1424,6 +1472,7 @@ Page = (
     | RoomsPage
     | ComparePage
     | RoomPage
+    | NoticePage
     | PosterPage
     | HomePage
     | QuarantinePage

@@ -11,6 +11,7 @@ from dashboards.language import LOCALES, N_, Language, Locale, language, plain, 
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import date
 
     from experiments.estimate import Estimate
     from experiments.reason import Reason
@@ -1089,6 +1090,12 @@ COMFORT: dict[str, str] = {
     "temperature": N_("Température pendant les réunions"),
     "co2": N_("Air (CO₂) pendant les réunions"),
 }
+SEASONS = {
+    12: N_("Hiver {years}"),
+    3: N_("Printemps {years}"),
+    6: N_("Été {years}"),
+    9: N_("Automne {years}"),
+}
 CATEGORIES = {"1": N_("catégorie I"), "2": "II", "3": "III", "4": N_("IV, au-delà")}
 THEMES: dict[str, str] = {
     "furniture": N_("mobilier"),
@@ -1141,6 +1148,12 @@ QUARANTINE_CODES: dict[str, str] = {
     "clock_behind": N_("horloge en retard"),
     "late": N_("message trop ancien"),
 }
+
+
+def season(first: date, say: Language) -> str:
+    """`Été 2026`, `Hiver 2025-2026`: the season that begins on this day."""
+    years = f"{first.year}-{first.year + 1}" if first.month == 12 else str(first.year)  # noqa: PLR2004
+    return say(SEASONS[first.month], years=years)
 
 
 def measured(metrics: Sequence[str], say: Language) -> str:

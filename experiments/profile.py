@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from math import log10
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
 OUTCOMES = ("occupied_minutes", "co2_high", "co2_very_high", "air_changes", "people_peak")
@@ -78,3 +81,18 @@ def _icone(air: pd.DataFrame) -> int:
     above = float(np.average(air["co2_high"], weights=minutes)) / 100
     far_above = float(np.average(air["co2_very_high"], weights=minutes)) / 100
     return int(2.5 / log10(2) * log10(1 + above - far_above + 3 * far_above) + 0.5)
+
+
+def category_minutes(cells: pd.DataFrame, shares: Sequence[str]) -> tuple[int, ...]:
+    """Occupied minutes in each EN 16798-1 category, the last for what is worse than all; (0,) where unknown.
+
+    `cells` has a row a room and day: `occupied_minutes`, and in each column of `shares` the share (%) of them
+    in that category or a better one.
+    """
+    wanted = ["occupied_minutes", *shares]
+    if not set(wanted) <= set(cells.columns):
+        return (0,)
+    known = cells[wanted].dropna()
+    within = known[list(shares)].mul(known["occupied_minutes"] / 100, axis=0).sum().tolist()
+    edges = [0.0, *within, float(known["occupied_minutes"].sum())]
+    return tuple(round(high - low) for low, high in pairwise(edges))

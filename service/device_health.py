@@ -81,6 +81,17 @@ def findings(session: Session, now: datetime, zone: tzinfo, kinds: Collection[Ki
     return sorted(found, key=_harm)
 
 
+def silent(session: Session, found: Collection[Device], now: datetime, zone: tzinfo) -> set[str]:
+    """The keys of those of these devices that are silent for longer than is usual for them."""
+    since = now.astimezone(zone).date() - LEARNED
+    days = device_days.since(session, since, [each.key for each in found])
+    return {each.key for each in found if _is_silent(each, patience(each, days.get(each.key, ())), now)}
+
+
+def _is_silent(device: Device, usual: timedelta, now: datetime) -> bool:
+    return device.last_seen is None or now - device.last_seen > usual
+
+
 def patience(device: Device, days: Sequence[DeviceDay]) -> timedelta:
     """How long a device may say nothing before it is silent.
 
@@ -99,7 +110,7 @@ def _of_one(
     device: Device, days: Sequence[DeviceDay], refused: Mapping[Kind, datetime], now: datetime
 ) -> Iterator[Finding]:
     usual = patience(device, days)
-    if device.last_seen is None or now - device.last_seen > usual:
+    if _is_silent(device, usual, now):
         yield Finding("silent", device, device.last_seen, usual=usual)
     for kind, since in refused.items():
         yield Finding(kind, device, since)

@@ -47,26 +47,30 @@ def of_rooms(
     last = weeks[-1] + WEEK - timedelta(days=1)
     free = [slug for slug in rooms if slug not in hidden]
     found = outcomes.between(session, weeks[0], last, free, {*keys, OBSERVED})
-    by_week = _by_week(found, rooms, keys)
+    by_week = by_period(found, found["day"].map(monday), rooms, keys)
     sealed = [slug for slug in rooms if slug in hidden]
     if sealed:
         observed = outcomes.between(session, weeks[0], last, sealed, [OBSERVED]).assign(value=float("nan"))
-        by_week |= _by_week(observed, rooms, ())
+        by_week |= by_period(observed, observed["day"].map(monday), rooms, ())
     return by_week
 
 
-def _by_week(
-    found: pd.DataFrame, rooms: Mapping[str, int | None], keys: Collection[str]
+def by_period(
+    found: pd.DataFrame, first: pd.Series[date], rooms: Mapping[str, int | None], keys: Collection[str]
 ) -> dict[tuple[str, date], RoomWeek]:
-    found = found.assign(week=found["day"].map(monday))
-    observed = found[found["outcome"] == OBSERVED].groupby(["room", "week"])["coverage"].mean()
+    """Room and first day of a period → its means over days that count; `first` is that day, row by row.
+
+    `rooms` gives each room's capacity: in a room for one person nothing tells who is there.
+    """
+    found = found.assign(first=first)
+    observed = found[found["outcome"] == OBSERVED].groupby(["room", "first"])["coverage"].mean()
     counted = (found["coverage"] >= MIN_COVERAGE) & found["value"].notna() & found["outcome"].isin(list(keys))
-    means = found[counted].groupby(["room", "week", "outcome"])["value"].agg(["mean", "size"])
+    means = found[counted].groupby(["room", "first", "outcome"])["value"].agg(["mean", "size"])
     values: dict[tuple[str, date], dict[str, float]] = defaultdict(dict)
     days: dict[tuple[str, date], dict[str, int]] = defaultdict(dict)
-    for (room, week, key), mean, size in means.itertuples():
+    for (room, start, key), mean, size in means.itertuples():
         if not (rooms[room] == 1 and key in OCCUPANCY):
-            values[room, week][key] = mean
-            days[room, week][key] = size
+            values[room, start][key] = mean
+            days[room, start][key] = size
     share = dict(zip(observed.index, observed.tolist(), strict=True))
     return {place: RoomWeek(values[place], days[place], share.get(place)) for place in {*values, *share}}

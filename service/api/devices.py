@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Request
 
+from service import device_health
 from service.registry import devices
 
 if TYPE_CHECKING:
@@ -36,10 +37,12 @@ def list_devices(request: Request) -> list[ApiDevice]:
     now = datetime.now(UTC)
     with request.app.state.registry.session() as session:
         rooms = {placed.device_key: placed.room.slug for placed in devices.placed_now(session, now)}
-        return [_device(device, rooms.get(device.key), now) for device in devices.everything(session)]
+        found = devices.everything(session)
+        quiet = device_health.silent(session, found, now, request.app.state.settings.zone)
+        return [_device(device, rooms.get(device.key), silent=device.key in quiet) for device in found]
 
 
-def _device(device: Device, room: str | None, now: datetime) -> ApiDevice:
+def _device(device: Device, room: str | None, *, silent: bool) -> ApiDevice:
     return ApiDevice(
         key=device.key,
         gateway=device.gateway,
@@ -48,5 +51,5 @@ def _device(device: Device, room: str | None, now: datetime) -> ApiDevice:
         heartbeat_minutes=device.heartbeat_minutes,
         first_seen=device.first_seen,
         last_seen=device.last_seen,
-        silent=devices.is_silent(device, now),
+        silent=silent,
     )

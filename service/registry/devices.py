@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, case, func, or_, select
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from sensors.move import Sighting
-
-USUAL_SILENCE = timedelta(hours=2)
 
 
 def note_seen(session: Session, seen: Mapping[str, Sighting]) -> None:
@@ -145,12 +142,3 @@ def placements_of(session: Session, room_id: int) -> Sequence[Placement]:
         .order_by(Placement.end.is_not(None), Placement.start.desc(), Placement.device_key)
     )
     return session.scalars(query).all()
-
-
-def is_silent(device: Device, now: datetime) -> bool:
-    """Whether nothing was ever heard, or not for three heartbeats, or two hours where none is declared."""
-    if device.last_seen is None:
-        return True
-    heartbeat = device.heartbeat_minutes
-    patience = USUAL_SILENCE if heartbeat is None else timedelta(minutes=3 * heartbeat)
-    return now - device.last_seen > patience

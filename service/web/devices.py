@@ -14,7 +14,7 @@ from fastapi.responses import RedirectResponse
 from dashboards.pages import DeviceForm, DeviceLine, DevicePage, DevicesPage, StayLine
 from sensors.metrics import METRICS
 from sensors.reading import StoreError
-from service import images, placing
+from service import device_health, images, placing
 from service.auth import Person, csrf_checked, needs, signed_in
 from service.images import ImageRefused
 from service.placing import PlacingRefused
@@ -52,7 +52,8 @@ def devices_page(
     wanted = " ".join(q.split())[:100]
     with request.app.state.registry.session() as session:
         found, total = devices.search(session, wanted, at, SHOWN, (page - 1) * SHOWN)
-        lines = tuple(_line(device, placement, at) for device, placement in found)
+        quiet = device_health.silent(session, [device for device, _ in found], at, at.tzinfo or UTC)
+        lines = tuple(_line(device, placement, at, silent=device.key in quiet) for device, placement in found)
     pages = max(1, ceil(total / SHOWN))
     return reply(request, DevicesPage(lines, total, wanted, page, pages), person=person)
 
@@ -252,10 +253,11 @@ def _one(  # noqa: PLR0913 - what may be said of one device
         if device is None:
             return error(request, 404, "not_found")
         trials = placing.trials_of(session, at.date())
+        quiet = device_health.silent(session, [device], at, at.tzinfo or UTC)
         told = placing.stays(device)
         here = told[-1].room if told and told[-1].end is None else None
         page = DevicePage(
-            device=_line(device, told[-1].row if told else None, at),
+            device=_line(device, told[-1].row if told else None, at, silent=key in quiet),
             model=device.model,
             position=device.position,
             heartbeat=device.heartbeat_minutes,
@@ -298,7 +300,7 @@ def _form(device: Device, here: Room | None) -> DeviceForm:
     )
 
 
-def _line(device: Device, placement: Placement | None, at: datetime) -> DeviceLine:
+def _line(device: Device, placement: Placement | None, at: datetime, *, silent: bool) -> DeviceLine:
     here = placement if placement is not None and placement.end is None else None
     return DeviceLine(
         key=device.key,
@@ -306,7 +308,7 @@ def _line(device: Device, placement: Placement | None, at: datetime) -> DeviceLi
         room=None if here is None else (here.room.slug, here.room.name),
         since=None if here is None else here.start.astimezone(at.tzinfo),
         last_seen=device.last_seen.astimezone(at.tzinfo) if device.last_seen else None,
-        silent=devices.is_silent(device, at),
+        silent=silent,
     )
 
 

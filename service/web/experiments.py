@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, time, timedelta
-from itertools import pairwise
 from math import ceil
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -368,6 +367,7 @@ def _comfort(
 ) -> tuple[Split, ...]:
     """Occupied minutes of the treated rooms by EN 16798-1 category, before and after, of days that count."""
     from experiments.outcomes.comfort import CATEGORIES  # noqa: PLC0415 - see _observable
+    from experiments.profile import category_minutes  # noqa: PLC0415 - likewise
 
     starts, ends = experiment.starts, experiment.ends
     rooms = [arm.room.slug for arm in experiment.arms if arm.switch is not None]
@@ -380,21 +380,10 @@ def _comfort(
     before, after = _periods(cells.reset_index(), experiment, strips)
     splits = []
     for quantity, shares in CATEGORIES.items():
-        minutes = [_minutes(period, shares) for period in (before, after)]
+        minutes = [category_minutes(period, shares) for period in (before, after)]
         if all(map(sum, minutes)):
             splits.append(Split(quantity, ("1", "2", "3", "4"), minutes[0], minutes[1]))
     return tuple(splits)
-
-
-def _minutes(cells: pd.DataFrame, shares: Sequence[str]) -> tuple[int, ...]:
-    """Occupied minutes in each category, from the cumulated shares (%) of each room and day."""
-    wanted = ["occupied_minutes", *shares]
-    if not set(wanted) <= set(cells.columns):
-        return (0,)
-    known = cells[wanted].dropna()
-    within = known[list(shares)].mul(known["occupied_minutes"] / 100, axis=0).sum().tolist()
-    edges = [0.0, *within, float(known["occupied_minutes"].sum())]
-    return tuple(round(high - low) for low, high in pairwise(edges))
 
 
 def _splits(

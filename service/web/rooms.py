@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -13,40 +14,34 @@ from dashboards.pages import (
     Daily,
     DeviceInRoom,
     Hidden,
-    Now,
+    NoticePage,
     PosterPage,
     RoomBeside,
     RoomLine,
     RoomPage,
     RoomsPage,
     RoomWeek,
-    Series,
     SiteRooms,
 )
-from service import device_health, embargo, weeks
+from service import device_health, embargo, notice, seasons, weeks
 from service.auth import Person, signed_in
 from service.registry import devices, experiments, outcomes, rooms
+from service.room_series import known, series
 from service.web.form import form_url
 from service.web.reply import error, now, reply
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    import pandas as pd
     from sqlalchemy.orm import Session
 
     from dashboards.pages import Mistake
     from experiments.profile import Profile
-    from sensors.store import ReadingStore
     from service.embargo import Embargo
     from service.registry.tables import Placement, Room
 
 router = APIRouter(include_in_schema=False)
 
-# occupancy is told by stretches of 15 minutes at least, never live (docs: privacy), so `now` has none of it
-LIVE = ("co2", "temperature", "humidity", "sound")
-OVER_TIME = ("people", "presence", "co2", "temperature", "humidity", "sound", "light")
-OCCUPANCY = frozenset(["people", "presence", "motion", "people_in", "people_out"])
 DAILY = ("time_utilisation", "meetings", "co2_occupied", "temperature_in_band")
 BESIDE = (
     "time_utilisation",
@@ -60,10 +55,8 @@ MOST_BESIDE = 6
 WEEKS_BESIDE = 8
 DAYS_SHOWN = 84
 PROFILE_DAYS = 56
-MIN_COVERAGE = 0.7
-FRESH = timedelta(hours=2)
+# nothing of today, and nothing by less than 15 minutes: CO2 alone would tell who is in the room now
 SPANS = {"day": (timedelta(days=1), timedelta(minutes=15)), "week": (timedelta(days=7), timedelta(hours=1))}
-LONGEST_HOLD = timedelta(hours=2)
 
 
 @router.get("/rooms")
@@ -156,10 +149,10 @@ def room_page(
     request: Request,
     slug: str,
     person: Annotated[Person, Depends(signed_in)],
-    span: Literal["day", "week"] = "day",
+    span: Literal["day", "week"] = "week",
     until: date | None = None,
 ) -> Response:
-    """One room: a day or a week up to now, or to the end of the day `until`."""
+    """One room: a day or a week to the end of the day `until`, which is yesterday at the latest."""
     with request.app.state.registry.session() as session:
         room = rooms.room(session, slug)
         page = None if room is None else _page(request, session, room, span, until)
@@ -176,18 +169,31 @@ def poster_page(request: Request, slug: str, person: Annotated[Person, Depends(s
     return reply(request, PosterPage(room.slug, room.name, form_url(request, room.slug)), person=person)
 
 
+@router.get("/rooms/{slug}/notice")
+def notice_page(request: Request, slug: str, person: Annotated[Person, Depends(signed_in)]) -> Response:
+    """The sheet that says in the room what is measured there."""
+    state = request.app.state
+    with state.registry.session() as session:
+        room = rooms.room(session, slug)
+        if room is None:
+            return error(request, 404, "not_found")
+        here = {each.device_key for each in devices.placements_of(session, room.id) if each.end is None}
+        told = notice.of_room(room, here, state.store, state.settings)
+    return reply(request, NoticePage(room.slug, room.name, told), person=person)
+
+
 def _page(
     request: Request, session: Session, room: Room, span: Literal["day", "week"], until: date | None
 ) -> RoomPage:
-    at, store = now(request), request.app.state.store
+    at, state = now(request), request.app.state
+    today = at.date()
     placed = devices.placements_of(session, room.id)
-    hidden = embargo.embargoes(session, at.date()).get(room.slug)
-    end = _end(placed, at, until, SPANS[span][1])
+    hidden = embargo.embargoes(session, today).get(room.slug)
+    end = _end(placed, at, until)
     start = end - SPANS[span][0]
-    private = room.capacity == 1
-    current = {each.device_key for each in placed if each.end is None}
-    shown = hidden is None
-    return RoomPage(
+    here = {each.device_key for each in placed if each.end is None}
+    silent = device_health.silent(session, [each.device for each in placed], at, state.settings.zone)
+    page = RoomPage(
         slug=room.slug,
         name=room.name,
         site=room.site.name,
@@ -196,17 +202,29 @@ def _page(
         area_m2=room.area_m2,
         start=start,
         end=end,
+        notice=notice.of_room(room, here, state.store, state.settings),
         span=span,
-        past=end < at,
-        now=_now(current, _live(store, current, at)) if shown and current else (),
-        series=tuple(_series(store, placed, start, end, SPANS[span][1], private=private)) if shown else (),
-        daily=tuple(_daily(session, room.slug, end.date(), private=private)) if shown else (),
-        profile=_profile(session, room, at.date(), private=private) if shown else None,
+        past=end.date() < today,
         volume_m3=room.volume_m3,
-        devices=tuple(_device(each, at) for each in placed),
-        hidden=None if hidden is None else Hidden(hidden.slug, hidden.title, hidden.ends),
+        devices=tuple(_device(each, at, silent) for each in placed),
+        hidden=_hidden(hidden),
         experiments=tuple(experiments.of_room(session, room.id)),
         form_url=form_url(request, room.slug),
+    )
+    if hidden is not None:
+        return page
+    private = room.capacity == 1
+    before, last = weeks.full(today, 2)
+    by_week = weeks.of_rooms(session, {room.slug: room.capacity}, [before, last], ())
+    return replace(
+        page,
+        weeks=(by_week.get((room.slug, last), RoomWeek()), by_week.get((room.slug, before), RoomWeek())),
+        week=last,
+        series=tuple(series(state.store, placed, start, end, SPANS[span][1], private=private)),
+        daily=tuple(_daily(session, room.slug, end.date() - timedelta(days=1), private=private)),
+        profile=_profile(session, room, today, private=private),
+        seasons=seasons.of_room(session, room, today),
+        voices=seasons.voices(session, room, today, state.settings.min_group),
     )
 
 
@@ -220,19 +238,15 @@ def _profile(session: Session, room: Room, today: date, *, private: bool) -> Pro
     return profile.profile(found, room.capacity, room.volume_m3)
 
 
-def _end(placed: Sequence[Placement], at: datetime, until: date | None, step: timedelta) -> datetime:
-    """The end of the stretch: the day asked for, else now to a whole step, else when last heard of."""
-    seen = [each.device.last_seen.astimezone(at.tzinfo) for each in placed if each.device.last_seen]
-    heard = max(seen, default=at)
-    if until is None and at - heard >= SPANS["day"][0]:
-        until = heard.date()
-    whole = at + (step - timedelta(seconds=at.timestamp() % step.total_seconds()))
-    if until is None:
-        return whole
-    return min(whole, datetime.combine(until + timedelta(days=1), time(), at.tzinfo))
+def _end(placed: Sequence[Placement], at: datetime, until: date | None) -> datetime:
+    """Midnight after the day asked for, else after the last one heard of; last midnight at the latest."""
+    seen = [each.device.last_seen.astimezone(at.tzinfo).date() for each in placed if each.device.last_seen]
+    yesterday = at.date() - timedelta(days=1)
+    last = min(until or max(seen, default=yesterday), yesterday)
+    return datetime.combine(last + timedelta(days=1), time(), at.tzinfo)
 
 
-def _device(placement: Placement, at: datetime) -> DeviceInRoom:
+def _device(placement: Placement, at: datetime, silent: Collection[str]) -> DeviceInRoom:
     device, zone = placement.device, at.tzinfo
     return DeviceInRoom(
         key=device.key,
@@ -240,95 +254,8 @@ def _device(placement: Placement, at: datetime) -> DeviceInRoom:
         start=placement.start.astimezone(zone),
         end=None if placement.end is None else placement.end.astimezone(zone),
         last_seen=device.last_seen.astimezone(zone) if device.last_seen else None,
-        silent=placement.end is None and devices.is_silent(device, at),
+        silent=placement.end is None and device.key in silent,
     )
-
-
-def _live(
-    store: ReadingStore, keys: Iterable[str], at: datetime
-) -> dict[str, dict[str, tuple[float, datetime]]]:
-    """Device → metric → last value and when, of what is fresh."""
-    found = store.latest(sorted(keys))
-    live: dict[str, dict[str, tuple[float, datetime]]] = {}
-    for device, metric, when, value in found.itertuples(index=False):
-        if metric in LIVE and at - when <= FRESH:
-            live.setdefault(device, {})[metric] = (value, when.to_pydatetime().astimezone(at.tzinfo))
-    return live
-
-
-def _now(keys: Iterable[str], live: dict[str, dict[str, tuple[float, datetime]]]) -> tuple[Now, ...]:
-    shown = []
-    for metric in LIVE:
-        given = [live[key][metric] for key in keys if metric in live.get(key, {})]
-        if given:
-            value, when = max(given, key=lambda each: each[1])
-            shown.append(Now(metric, value, when))
-    return tuple(shown)
-
-
-def _series(
-    store: ReadingStore,
-    placed: Sequence[Placement],
-    start: datetime,
-    end: datetime,
-    step: timedelta,
-    *,
-    private: bool,
-) -> Iterable[Series]:
-    """A series per metric: the mean of each stretch, over the devices that were in the room then."""
-    keys = {each.device_key for each in placed}
-    if not keys:
-        return
-    begin = start - LONGEST_HOLD
-    found = store.read(begin.astimezone(UTC), end.astimezone(UTC), keys, OVER_TIME)
-    if found.empty:
-        return
-    found = found[_inside(found, placed)]
-    bins = _bins(start, end, step)
-    for metric in OVER_TIME:
-        rows = found[found["metric"] == metric]
-        if rows.empty or (private and metric in OCCUPANCY):
-            continue
-        values = _binned(rows, bins, step)
-        if values.notna().any():
-            yield Series(metric, tuple(zip(bins, _known(values), strict=True)))
-
-
-def _known(values: pd.Series[float]) -> list[float | None]:
-    return [None if missing else value for value, missing in zip(values, values.isna(), strict=True)]
-
-
-def _inside(found: pd.DataFrame, placed: Sequence[Placement]) -> pd.Series[bool]:
-    """Whether each reading was taken while its device was in the room."""
-    inside = found["time"].isna()
-    for each in placed:
-        mine = (found["device"] == each.device_key) & (found["time"] >= each.start)
-        inside |= mine if each.end is None else mine & (found["time"] < each.end)
-    return inside
-
-
-def _bins(start: datetime, end: datetime, step: timedelta) -> list[datetime]:
-    import pandas as pd  # noqa: PLC0415 - 150 ms that the form need not pay
-
-    first = pd.Timestamp(start.astimezone(UTC)).floor(step)
-    times = pd.date_range(first, end.astimezone(UTC), freq=step, inclusive="left")
-    return [at.to_pydatetime().astimezone(start.tzinfo) for at in times]
-
-
-def _binned(rows: pd.DataFrame, bins: list[datetime], step: timedelta) -> pd.Series[float]:
-    """Means by bin; a bin without a reading takes the last one while that still holds, else it is a gap."""
-    import pandas as pd  # noqa: PLC0415 - see _bins
-
-    width = pd.Timedelta(step)
-    held = pd.Timedelta(LONGEST_HOLD)
-    gap = rows.sort_values("time").groupby("device")["time"].diff().median()
-    if not pd.isna(gap):
-        held = min(held, max(pd.Timedelta(3 * gap), pd.Timedelta(minutes=15)))
-    means = rows.groupby(rows["time"].dt.floor(step))["value"].mean()
-    index = pd.DatetimeIndex([at.astimezone(UTC) for at in bins]).astype(means.index.dtype)
-    filled = means.reindex(index.union(means.index))
-    limit = int(held / width)
-    return (filled.ffill(limit=limit) if limit else filled).reindex(index)
 
 
 def _daily(session: Session, slug: str, last: date, *, private: bool) -> Iterable[Daily]:
@@ -338,9 +265,9 @@ def _daily(session: Session, slug: str, last: date, *, private: bool) -> Iterabl
         rows = found[found["outcome"] == key].sort_values("day")
         if rows.empty or (private and key in ("time_utilisation", "meetings")):
             continue
-        observed = rows["value"].where(rows["coverage"] >= MIN_COVERAGE)
+        observed = rows["value"].where(rows["coverage"] >= weeks.MIN_COVERAGE)
         if observed.notna().any():
             yield Daily(
                 key,
-                tuple(zip(rows["day"], _known(observed), strict=True)),
+                tuple(zip(rows["day"], known(observed), strict=True)),
             )

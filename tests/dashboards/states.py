@@ -49,7 +49,8 @@ from dashboards.pages import (
     Meanwhile,
     MethodPage,
     NewPasswordPage,
-    Now,
+    Notice,
+    NoticePage,
     Page,
     PastedLine,
     PosterPage,
@@ -60,6 +61,7 @@ from dashboards.pages import (
     RoomInTrial,
     RoomLine,
     RoomPage,
+    RoomSeason,
     RoomsPage,
     RoomWeek,
     Series,
@@ -77,6 +79,7 @@ from dashboards.pages import (
     ToLookAt,
     Unplanned,
     Voices,
+    VoicesOfMonth,
 )
 from experiments.design import Design, Measure, Protocol
 from experiments.equipment import Item
@@ -427,7 +430,7 @@ def lines() -> tuple[ExperimentLine, ...]:
 
 def series() -> tuple[Series, ...]:
     """A day of two metrics with a gap of two hours."""
-    start = datetime(2026, 5, 6, 0, 0, tzinfo=UTC)
+    start = datetime(2026, 5, 5, 0, 0, tzinfo=UTC)
     times = [start + timedelta(minutes=10 * i) for i in range(95)]
 
     def at(i: int, base: float, height: float) -> float | None:
@@ -438,6 +441,10 @@ def series() -> tuple[Series, ...]:
         Series("temperature", tuple((t, at(i, 20.5, 2.8)) for i, t in enumerate(times))),
         Series("people", tuple((t, round(at(i, 0, 6) or 0)) for i, t in enumerate(times))),
     )
+
+
+MIDNIGHT = NOW.replace(hour=0, minute=0)
+NOTICE = Notice(("co2", "temperature", "humidity", "sound", "people", "presence"), 2, 30, 0, 13, 6, 5)
 
 
 def room_pages() -> dict[str, RoomPage]:
@@ -465,17 +472,29 @@ def room_pages() -> dict[str, RoomPage]:
         ),
     )
     alive = RoomPage(
-        "loire", "Loire", "Hôtel de ville", "2", 10, 28.0, NOW - timedelta(days=1), NOW,
-        now=(Now("people", 4, NOW), Now("co2", 684, NOW), Now("temperature", 22.4, NOW), Now("sound", 41.2, NOW), Now("presence", 1, NOW)),
+        "loire", "Loire", "Hôtel de ville", "2", 10, 28.0, MIDNIGHT - timedelta(days=1), MIDNIGHT, NOTICE, "day",
+        weeks=(
+            RoomWeek({"time_utilisation": 41.0, "temperature_in_band": 88.0, "co2_occupied": 684.0}, {}, 0.97),
+            RoomWeek({"time_utilisation": 37.5, "temperature_in_band": 91.0}, {}, 0.62),
+        ),
+        week=MIDNIGHT.date() - timedelta(days=MIDNIGHT.weekday() + 7),
+        seasons=(
+            RoomSeason(date(2026, 3, 1), RoomWeek({"time_utilisation": 22.0, "meetings": 2.1, "co2_occupied": 610.0})),
+            RoomSeason(date(2025, 12, 1), RoomWeek({"time_utilisation": 41.0, "meetings": 3.4, "temperature_in_band": 88.0, "co2_occupied": 702.0}),
+                       {"temperature": (5200, 3100, 900, 60), "co2": (4100, 3900, 1000, 260)}),
+            RoomSeason(date(2025, 9, 1), RoomWeek({"time_utilisation": 44.0, "meetings": 3.6, "temperature_in_band": 79.0, "co2_occupied": 811.0}),
+                       {"temperature": (3200, 4100, 1900, 420), "co2": (2100, 3900, 2400, 1260)}),
+        ),
+        voices=(VoicesOfMonth(date(2026, 4, 1), 1412, 0.81), VoicesOfMonth(date(2026, 2, 1), 12, 0.5)),
         series=series(), daily=daily, devices=devices, experiments=((PROTOCOL.slug, PROTOCOL.title),),
         form_url="https://temoin.example.org/r/loire?k=1.abc",
     )  # fmt: skip
     alive = replace(alive, profile=Profile(2, 37, 1.4, 23.4, 12, 6, 4, 38), volume_m3=60)
     return {
         "room": alive,
-        "room-week": replace(alive, span="week", profile=Profile(air_days=4, fall_days=1)),
-        "room-hidden": replace(alive, profile=None, now=(), series=(), daily=(), hidden=Hidden(PROTOCOL.slug, PROTOCOL.title, ENDS)),
-        "room-empty": replace(alive, now=(), series=(), daily=(), devices=(), experiments=(), capacity=None, area_m2=None, floor=None),
+        "room-week": replace(alive, span="week", past=True, start=MIDNIGHT - timedelta(days=8), end=MIDNIGHT - timedelta(days=1), notice=replace(NOTICE, metrics=None), profile=Profile(air_days=4, fall_days=1)),
+        "room-hidden": replace(alive, profile=None, weeks=None, week=None, seasons=(), voices=(), series=(), daily=(), hidden=Hidden(PROTOCOL.slug, PROTOCOL.title, ENDS)),
+        "room-empty": replace(alive, weeks=(RoomWeek(), RoomWeek()), seasons=(), voices=(), notice=replace(NOTICE, devices=0, metrics=(), alone=True, readings_days=395), series=(), daily=(), devices=(), experiments=(), capacity=None, area_m2=None, floor=None),
     }  # fmt: skip
 
 
@@ -725,5 +744,6 @@ def gallery() -> dict[str, Page]:
         "form": FormPage("loire", "Loire", "nonce", "1.abc", "discomfort"),
         "form-error": FormPage("loire", "Loire", "nonce", "1.abc", None, "missing", {"helped": "5", "remark": "La prise"}),
         "thanks": ThanksPage("loire", "Loire"),
+        "notice": NoticePage("loire", "Loire", NOTICE),
         "poster": PosterPage("loire", "Loire", "https://temoin.example.org/r/loire?k=1.abcdefghijklmnop"),
     }  # fmt: skip

@@ -64,6 +64,7 @@ ACCESS = {
         GET /rooms
         GET /rooms/compare
         GET /rooms/{slug}
+        GET /rooms/{slug}/notice
         GET /rooms/{slug}/poster
         POST /sign-out
     """,

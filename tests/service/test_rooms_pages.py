@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import event
 
 from experiments.panel import DayOutcome
+from sensors.reading import Reading, StoreError
+from service import seasons
 from service.registry import outcomes
-from service.registry.tables import Arm, Device, DeviceDay, Experiment, Measure, Placement, Room, Site
+from service.registry.tables import Answer, Arm, Device, DeviceDay, Experiment, Measure, Placement, Room, Site
 
-NOW = datetime.now(UTC)
-TODAY = NOW.astimezone(ZoneInfo("Europe/Paris")).date()
+PARIS = ZoneInfo("Europe/Paris")
+NOW = datetime(2026, 3, 12, 15, 0, tzinfo=UTC)  # a Thursday
+TODAY = NOW.date()
 MONDAY = TODAY - timedelta(days=TODAY.weekday() + 7)  # of the last full week
 BAR = '<rect class="tf"'
 NAMES = ("loire", "erdre", "maine", "isac", "bureau")
+
+
+@pytest.fixture(autouse=True)
+def _at(monkeypatch):
+    monkeypatch.setattr("service.web.rooms.now", lambda _request: NOW.astimezone(PARIS))
 
 
 @pytest.fixture
@@ -36,6 +44,11 @@ def house(registry):
         for day in days:
             outcomes.replace_day(session, day, [each for slug in NAMES for each in of_day(slug, day)])
     return registry
+
+
+@pytest.fixture
+def store(app):
+    return app.state.store
 
 
 def of_day(slug, day):
@@ -194,3 +207,124 @@ def test_the_number_of_queries_does_not_grow_with_rooms(house, app, reader):
             device = Device(key=f"g/s{n}", gateway="g", first_seen=NOW, last_seen=NOW)
             session.add(Placement(device=device, room=room, start=NOW - timedelta(days=90)))
     assert queries(app, lambda: reader.get("/rooms")) == few
+
+
+def say(store, *told):
+    """(hours before NOW, metric, value) from Loire's sensor."""
+    store.write(
+        [
+            Reading("g/loire", metric, value, "-", NOW - timedelta(hours=ago), "device", "g")
+            for ago, metric, value in told
+        ]
+    )
+
+
+@pytest.mark.usefixtures("house")
+def test_a_room_shows_nothing_of_today(reader, store):
+    """15:00 UTC is 16:00 in Paris: today began 16 hours ago."""
+    say(store, (2, "co2", 1987.0), (15.5, "people", 7.0), (30, "co2", 612.0), (29, "co2", 634.0))
+    for asked in ("", "?span=day", f"?until={TODAY}", f"?span=day&until={TODAY + timedelta(days=400)}"):
+        answer = reader.get(f"/rooms/loire{asked}")
+        page = words_of(answer)
+        assert "1 987" not in page
+        assert "Personnes" not in page
+        assert "634" in page or "623" in page  # a week is told by its mean
+        assert "rien n’est montré en direct" in page
+    assert "mercredi 11 mars 2026" in words_of(reader.get("/rooms/loire?span=day")).lower()
+
+
+@pytest.mark.usefixtures("house")
+def test_a_day_in_the_past_is_shown_whole_and_leads_on(reader, store):
+    say(store, (54, "co2", 701.0))
+    answer = reader.get(f"/rooms/loire?span=day&until={TODAY - timedelta(days=2)}")
+    assert "701" in words_of(answer)
+    assert f"until={TODAY - timedelta(days=3)}" in answer.text.replace("&amp;", "&")
+    assert f"until={TODAY - timedelta(days=1)}" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("day", "first"),
+    [
+        ("2026-01-01", "2025-12-01"), ("2026-02-28", "2025-12-01"), ("2026-03-01", "2026-03-01"),
+        ("2026-05-31", "2026-03-01"), ("2026-06-01", "2026-06-01"), ("2026-11-30", "2026-09-01"),
+        ("2026-12-31", "2026-12-01"),
+    ],
+)  # fmt: skip
+def test_a_season_begins_in_december_march_june_or_september(day, first):
+    assert seasons.season(date.fromisoformat(day)) == date.fromisoformat(first)
+
+
+def test_seasons_tell_use_and_comfort_by_category(house, reader):
+    with house.session() as session:
+        for day in (date(2025, 11, 28), date(2025, 12, 1), date(2025, 12, 2), date(2024, 12, 2)):
+            cells = {
+                "time_utilisation": 50.0, "occupied_minutes": 100.0 if day.day != 2 else 300.0,
+                "co2_category_1": 20.0, "co2_category_2": 60.0, "co2_category_3": 100.0,
+            }  # fmt: skip
+            told = [DayOutcome("loire", day, key, 1, value, 0.9) for key, value in cells.items()]
+            outcomes.replace_day(session, day, told)
+    page = words_of(reader.get("/rooms/loire"))
+    season = page[page.index("Saison par saison") :]
+    assert "Automne 2025 50 %" in season
+    assert "Hiver 2025-2026" in season
+    assert "2024" not in season  # a year ago is another year's winter
+    shares = season[season.index("Air (CO₂) pendant les réunions") :]
+    assert "Hiver 2025-2026 20 % 40 % 40 % 0 %" in shares
+    assert "Température pendant les réunions" not in season  # nobody knows its categories
+    bureau = words_of(reader.get("/rooms/bureau"))
+    assert "Hiver 2025-2026 – – 80 %" in bureau[bureau.index("Saison par saison") :]
+
+
+def answered(registry, day, *marks):
+    with registry.session() as session:
+        room = session.query(Room).filter_by(slug="loire").one()
+        session.add_all(Answer(room_id=room.id, day=day, hour=9, satisfaction=mark) for mark in marks)
+
+
+def test_voices_are_told_of_months_that_are_over_from_five_answers_on(house, reader):
+    answered(house, date(2026, 2, 28), 7, 6, 5, 4)
+    assert "Pas encore : un mois est montré" in words_of(reader.get("/rooms/loire"))
+    answered(house, date(2026, 2, 1), 1)
+    answered(house, date(2026, 3, 2), *[7] * 9)  # this month goes on
+    answered(house, date(2025, 8, 31), *[7] * 9)  # and this one is long ago
+    page = words_of(reader.get("/rooms/loire"))
+    voices = page[page.index("Ce qu’en disent les agents") : page.index("Capteurs de la salle")]
+    assert "Février 2026 5 60 %" in voices
+    assert "Mars" not in voices
+    assert "Août" not in voices
+
+
+def test_under_seal_a_room_tells_of_its_sensors_alone(house, reader, store):
+    say(store, (30, "co2", 612.0))
+    answered(house, date(2026, 2, 1), *[6] * 8)
+    seal(house, "loire")
+    page = words_of(reader.get("/rooms/loire"))
+    for part in ("Saison par saison", "Ce qu’en disent", "Jour par jour", "Air et taille", "612", "%"):
+        assert part not in page
+    assert "Capteurs de la salle" in page
+    assert "Ce qui est mesuré" in page
+
+
+@pytest.mark.usefixtures("house")
+def test_the_notice_says_what_is_measured_who_sees_it_and_until_when(reader, store):
+    assert "Rien encore" in words_of(reader.get("/rooms/loire/notice"))
+    say(store, (2, "co2", 612.0), (2, "presence", 1.0), (2, "battery", 55.0), (2, "sound", 41.0))
+    page = words_of(reader.get("/rooms/loire/notice"))
+    assert "CO₂, niveau sonore et présence." in page
+    assert "ni qui ni combien" in page
+    assert "seul le niveau en décibels" in page
+    assert "jamais en direct" in page
+    assert "Avis, un par un : 13 mois ; remarques libres : 6 mois." in page
+    assert "612" not in page
+    assert "sa présence n’est montrée à personne" in words_of(reader.get("/rooms/bureau/notice"))
+    assert "aucun capteur" in words_of(reader.get("/rooms/isac/notice"))
+    assert reader.get("/rooms/nulle-part/notice").status_code == 404
+
+
+@pytest.mark.usefixtures("house")
+def test_a_notice_does_not_guess_while_the_store_is_away(reader, store, monkeypatch):
+    def away(_keys):
+        raise StoreError("away")
+
+    monkeypatch.setattr(store, "latest", away)
+    assert "On ne peut pas le dire pour l’instant" in words_of(reader.get("/rooms/loire/notice"))
