@@ -22,11 +22,10 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from service.registry.tables import DeviceDay
+    from service.registry.tables import DeviceDay, Placement
 
 Kind = Literal["silent", "clock", "range", "stuck", "apart", "battery"]
 KINDS: tuple[Kind, ...] = ("silent", "clock", "range", "stuck", "apart", "battery")  # the worst first
-SILENT: tuple[Kind, ...] = ("silent",)
 LEARNED = timedelta(days=7)  # what a device's habits are learned from, and how far back faults are looked for
 SHORTEST, LONGEST = timedelta(minutes=30), timedelta(hours=24)
 UNKNOWN = timedelta(hours=2)
@@ -58,63 +57,86 @@ class Finding:
     experiment: tuple[str, str] | None = None
 
 
-def findings(session: Session, now: datetime, zone: tzinfo, kinds: Collection[Kind] = KINDS) -> list[Finding]:
-    """What is wrong, of these kinds: what harms a running experiment, then other rooms, then no room."""
+def findings(session: Session, now: datetime, zone: tzinfo) -> list[Finding]:
+    """What is wrong: what harms a running experiment, then other rooms, then no room."""
     today = now.astimezone(zone).date()
     placed = {each.device_key: each for each in devices.placed_now(session, now)}
     refused = _refused(session, now - LEARNED)
     looked_at = placed.keys() | refused.keys()  # what is in no room harms nothing by being silent
     days = device_days.since(session, today - LEARNED, looked_at)
-    running = {
+    running = _running(session, today)
+    found = []
+    for device in devices.some(session, looked_at):
+        wrong = _of_one(device, days.get(device.key, ()), refused.get(device.key, {}), now)
+        found += [_harming(each, placed.get(device.key), running) for each in wrong]
+    return sorted(found, key=_harm)
+
+
+def silences(session: Session, now: datetime, zone: tzinfo) -> list[Finding]:
+    """Of findings those of silent devices, without a look at anything else."""
+    today = now.astimezone(zone).date()
+    placed = devices.placed_now(session, now)
+    quiet = silent(session, [each.device for each in placed], now, zone)
+    running = _running(session, today) if quiet else {}
+    found = [
+        _harming(Finding("silent", each.device, each.device.last_seen), each, running)
+        for each in placed
+        if each.device_key in quiet
+    ]
+    return sorted(found, key=_harm)
+
+
+def _running(session: Session, today: date) -> dict[int, tuple[str, str]]:
+    """Room → slug and title of the experiment that runs in it."""
+    return {
         arm.room_id: (each.slug, each.title)
         for each in experiments.under_way(session, today)
         if experiments.status(each, today) == "running"
         for arm in each.arms
     }
-    found = []
-    for device in devices.some(session, looked_at):
-        placement = placed.get(device.key)
-        room = placement.room if placement else None
-        trial = running.get(placement.room_id) if placement else None
-        wrong = _of_one(device, days.get(device.key, ()), refused.get(device.key, {}), now)
-        found += [replace(each, room=room, experiment=trial) for each in wrong if each.kind in kinds]
-    return sorted(found, key=_harm)
+
+
+def _harming(
+    finding: Finding, placement: Placement | None, running: Mapping[int, tuple[str, str]]
+) -> Finding:
+    if placement is None:
+        return finding
+    return replace(finding, room=placement.room, experiment=running.get(placement.room_id))
 
 
 def silent(session: Session, found: Collection[Device], now: datetime, zone: tzinfo) -> set[str]:
     """The keys of those of these devices that are silent for longer than is usual for them."""
     since = now.astimezone(zone).date() - LEARNED
-    days = device_days.since(session, since, [each.key for each in found])
-    return {each.key for each in found if _is_silent(each, patience(each, days.get(each.key, ())), now)}
+    pauses = device_days.longest_gaps(session, since, [each.key for each in found])
+    return {each.key for each in found if _is_silent(each, patience(each, pauses.get(each.key, ())), now)}
 
 
 def _is_silent(device: Device, usual: timedelta, now: datetime) -> bool:
     return device.last_seen is None or now - device.last_seen > usual
 
 
-def patience(device: Device, days: Sequence[DeviceDay]) -> timedelta:
-    """How long a device may say nothing before it is silent.
+def patience(device: Device, pauses: Sequence[int]) -> timedelta:
+    """How long a device may say nothing before it is silent, from the longest pause (s) of each day it spoke.
 
     Three heartbeats where one is declared; else half as long again as it has been silent of late, the longest
     pause apart: a sensor that speaks when somebody moves is quiet every night.
     """
     if device.heartbeat_minutes is not None:
         return timedelta(minutes=3 * device.heartbeat_minutes)
-    pauses = sorted(each.longest_gap for each in days if each.messages)
     if len(pauses) < 2:  # noqa: PLR2004 - one day is no habit
         return UNKNOWN
-    return min(max(timedelta(seconds=1.5 * pauses[-2]), SHORTEST), LONGEST)
+    return min(max(timedelta(seconds=1.5 * sorted(pauses)[-2]), SHORTEST), LONGEST)
 
 
 def _of_one(
     device: Device, days: Sequence[DeviceDay], refused: Mapping[Kind, datetime], now: datetime
 ) -> Iterator[Finding]:
-    usual = patience(device, days)
+    spoken = [each for each in days if each.messages]
+    usual = patience(device, [each.longest_gap for each in spoken])
     if _is_silent(device, usual, now):
         yield Finding("silent", device, device.last_seen, usual=usual)
     for kind, since in refused.items():
         yield Finding(kind, device, since)
-    spoken = [each for each in days if each.messages]
     if not spoken:
         return
     last = spoken[-1]

@@ -51,6 +51,17 @@ def since(
     return found
 
 
+def longest_gaps(session: Session, first: date, devices: Collection[str]) -> Mapping[str, Sequence[int]]:
+    """The longest gap (s) of each day from `first` on that these devices spoke, by device."""
+    found: dict[str, list[int]] = defaultdict(list)
+    query = select(DeviceDay.device_key, DeviceDay.longest_gap).where(
+        DeviceDay.day >= first, DeviceDay.messages > 0, DeviceDay.device_key.in_(devices)
+    )
+    for key, gap in session.execute(query):
+        found[key].append(gap)
+    return found
+
+
 def of_rooms(session: Session, rooms: Collection[str], first: date, last: date) -> dict[str, list[DeviceDay]]:
     """The days from `first` to `last` of every device that ever was in one of these rooms, by device."""
     there = select(Placement.device_key).join(Room).where(Room.slug.in_(rooms))

@@ -92,7 +92,7 @@ def _silent(session: Session, at: datetime) -> list[SilentDevice]:
             each.device.last_seen and each.device.last_seen.astimezone(at.tzinfo),
             each.experiment,
         )
-        for each in device_health.findings(session, at, at.tzinfo or UTC, device_health.SILENT)
+        for each in device_health.silences(session, at, at.tzinfo or UTC)
     ]
 
 

@@ -72,7 +72,7 @@ def rooms_page(request: Request, person: Annotated[Person, Depends(signed_in)]) 
         placed = Counter(each.room_id for each in devices.placed_now(session, at))
         silent = Counter(
             each.room.id
-            for each in device_health.findings(session, at, at.tzinfo or UTC, device_health.SILENT)
+            for each in device_health.silences(session, at, at.tzinfo or UTC)
             if each.room is not None
         )
 
