@@ -71,7 +71,7 @@ FIELDS: dict[str, str] = {
     "password_hash": N_("mot de passe"), "active": N_("compte ouvert"), "created_at": N_("créé le"),
     "issuer": N_("émetteur"), "subject": N_("identifiant chez l’émetteur"), "linked_at": N_("reliée le"),
     "user": N_("personne"), "model": N_("modèle"), "devices.position": N_("place dans la salle"),
-    "continues_key": N_("prend la suite de"),
+    "owner": N_("responsable"), "continues_key": N_("prend la suite de"),
     "sheet.idea": N_("L’idée"), "sheet.problem": N_("Le problème vécu"), "sheet.hypothesis": N_("L’hypothèse"),
     "sheet.change": N_("Le changement"), "sheet.why_rooms": N_("Le choix des salles"), "sheet.owner": N_("Porté par"),
     "sheet.people": N_("Les personnes concernées"), "sheet.sponsor": N_("Avec l’appui de"),

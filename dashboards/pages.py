@@ -237,6 +237,8 @@ class ExperimentPage:
     look: FrozenLook | None = None
     deviations: tuple[Unplanned, ...] = ()
     decision: Decided | None = None
+    owner: str | None = None  # in whose hands it is
+    may_act: bool = True  # whether who is signed in may act for them
     template = "experiment.html"
 
     @property
@@ -287,6 +289,8 @@ class ExperimentLine:
     free: bool = False
     week: int | None = None
     weeks: int | None = None
+    owner: str | None = None  # in whose hands it is
+    mine: bool = False
     answers: int | None = None  # so far, of one that runs: part of what one may say meanwhile
 
     @property
@@ -1359,6 +1363,23 @@ class ShareLine:
 
 
 @dataclass(frozen=True)
+class OwnerPage:
+    """In whose hands an experiment is, and those it may be put in: (number, name).
+
+    `mistake`: person (not one of those to choose from), meanwhile (somebody else put it in other hands).
+    """
+
+    slug: str
+    title: str
+    owner: tuple[int, str] | None
+    people: tuple[tuple[int, str], ...]
+    wanted: int | None  # what the form proposes
+    may_act: bool
+    mistake: Literal["person", "meanwhile"] | None = None
+    template = "owner.html"
+
+
+@dataclass(frozen=True)
 class SharesPage:
     """The links of one experiment, and the one just made, which is shown this once.
 
@@ -1372,6 +1393,8 @@ class SharesPage:
     until: datetime | None = None  # of the one just made
     mistake: Literal["days", "many"] | None = None
     revoked: bool = False
+    owner: str | None = None
+    may_act: bool = True
     template = "share_list.html"
 
 
@@ -1403,9 +1426,20 @@ class MethodPage:
 
 @dataclass(frozen=True)
 class AccessibilityPage:
-    """The declaration of accessibility."""
+    """The declaration of accessibility: whose it is, and where an obstacle is reported (empty: not said yet)."""
 
     template = "accessibility.html"
+    CHECKED = date(2026, 11, 24)  # when what it says was last compared with the pages
+
+    organisation: str = ""
+    contact: str = ""
+
+    @property
+    def link(self) -> str:
+        """The contact as an address to follow; empty for a telephone number."""
+        if self.contact.startswith("https://"):
+            return self.contact
+        return f"mailto:{self.contact}" if "@" in self.contact and " " not in self.contact else ""
 
 
 @dataclass(frozen=True)
@@ -1473,6 +1507,7 @@ Page = (
     | ComparePage
     | RoomPage
     | NoticePage
+    | OwnerPage
     | PosterPage
     | HomePage
     | QuarantinePage

@@ -32,6 +32,7 @@ from service.web import (
     gateways,
     home,
     imports,
+    owners,
     passwords,
     people,
     quarantine,
@@ -63,6 +64,7 @@ PUBLIC = (
 PRIVATE = (
     home.router,
     experiments.router,
+    owners.router,
     shares.router,
     rooms.router,
     device_health.router,

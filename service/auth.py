@@ -62,6 +62,10 @@ class Person:
         """Who this is in the audit: a name alone may be borne by two."""
         return users.signature(self.name, self.email)
 
+    def may_act_for(self, owner: User | None) -> bool:
+        """Whether this person may act on what is in these hands: theirs, nobody's, any if they administer."""
+        return owner is None or owner.email == self.email or self.may("administrator")
+
     def may(self, role: str) -> bool:
         """Whether this person's role is at least `role`."""
         return ROLES.index(self.role) >= ROLES.index(role)

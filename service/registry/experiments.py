@@ -9,7 +9,7 @@ from sqlalchemy.orm import contains_eager, joinedload, selectinload
 
 from experiments.design import Design, Measure, Protocol
 from experiments.outcomes import OUTCOMES
-from service.registry.tables import Arm, Decision, Experiment, Room
+from service.registry.tables import Arm, Decision, Experiment, Room, User
 from service.registry.tables import Measure as MeasureRow
 from service.registry.tables import Protocol as LockedProtocol
 
@@ -28,6 +28,7 @@ _WHOLE = (
     joinedload(Experiment.protocol),
     joinedload(Experiment.decision),
     selectinload(Experiment.looks),
+    joinedload(Experiment.owner),
 )
 
 
@@ -55,6 +56,15 @@ def under_way(session: Session, today: date) -> Sequence[Experiment]:
         .order_by(Experiment.starts.desc().nulls_first(), Experiment.id)
     )
     return session.scalars(query).unique().all()
+
+
+def hand_over(session: Session, experiment: Experiment, seen: int | None, owner: User | None) -> bool:
+    """Put it in these hands, or nobody's; False, and nothing done, where they are no longer those `seen`."""
+    session.refresh(experiment, ["owner_id"], with_for_update=True)
+    if experiment.owner_id not in (seen, None if owner is None else owner.id):
+        return False
+    experiment.owner = owner
+    return True
 
 
 def of_room(session: Session, room_id: int) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, select
 
 from service.registry import users
-from service.registry.tables import Change, Identity, User
+from service.registry.tables import Change, Experiment, Identity, User
 from service.registry.tables import Session as SignedIn
 
 if TYPE_CHECKING:
@@ -75,6 +75,8 @@ def change(session: Session, number: int, seen: Facts, wanted: Facts) -> User | 
 def remove(session: Session, number: int) -> User | None:
     """Delete somebody and their sessions; what they decided and changed keeps their name.
 
+    Their experiments are in nobody's hands from then on.
+
     Raises LastAdministrator. None where they are gone already.
     """
     with session.begin_nested():
@@ -83,6 +85,8 @@ def remove(session: Session, number: int) -> User | None:
         if user is None:
             return None
         users.close_all(session, user)
+        for experiment in session.scalars(select(Experiment).where(Experiment.owner_id == number)):
+            experiment.owner = None  # by us, not the database alone: the audit says so
         for identity in session.scalars(select(Identity).where(Identity.user_id == number)):
             session.delete(identity)
         session.delete(user)

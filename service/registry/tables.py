@@ -167,6 +167,9 @@ class Experiment(Base):
     # the sheet, in the words of those who try: idea, problem, hypothesis, change, why_rooms, people,
     # owner, sponsor, risks, accessibility, committee, agents_after (people in the whole estate), rooms_after
     sheet: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    # in whose hands it is
+    owner_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"), index=True)
+    owner: Mapped[User | None] = relationship()
     arms: Mapped[list[Arm]] = relationship(back_populates="experiment", cascade="all, delete-orphan")
     measures: Mapped[list[Measure]] = relationship(
         back_populates="experiment", cascade="all, delete-orphan", order_by="Measure.position"

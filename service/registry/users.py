@@ -87,6 +87,13 @@ def everyone(session: Session) -> Sequence[User]:
     return session.scalars(select(User).order_by(User.email)).all()
 
 
+def able(session: Session, role: str) -> Sequence[User]:
+    """Those whose account is open and whose role is at least this one, by name."""
+    roles = ROLES[ROLES.index(role) :]
+    query = select(User).where(User.active, User.role.in_(roles)).order_by(User.name, User.id)
+    return session.scalars(query).all()
+
+
 def signature(name: str, email: str) -> str:
     """Who somebody is in the audit: a name alone may be borne by two."""
     return f"{name} <{email}>"

@@ -72,7 +72,7 @@ def experiment_page(request: Request, slug: str, person: Annotated[Person, Depen
         found = experiments.find(session, slug)
         if found is None:
             return error(request, 404, "not_found")
-        page = whole_page(request, session, found)
+        page = replace(whole_page(request, session, found), may_act=person.may_act_for(found.owner))
     return reply(request, page, person=person)
 
 
@@ -120,6 +120,7 @@ def line(session: Session, experiment: Experiment, day: date, *, frozen: bool = 
         ends=ends,
         decision=None if experiment.decision is None else experiment.decision.choice,  # type: ignore[arg-type]  # one of Choice, held by the declaration
         free=dated and not experiments.compared(experiment),
+        owner=None if experiment.owner is None else experiment.owner.name,
         week=_week(starts, day) if starts is not None and status == "running" else None,
         weeks=_weeks(starts, ends) if starts is not None and ends is not None else None,
         **shown,
@@ -159,6 +160,7 @@ def experiment_context(
     return ExperimentPage(
         slug=experiment.slug,
         title=experiment.title,
+        owner=None if experiment.owner is None else experiment.owner.name,
         status=status,
         starts=experiment.starts,
         ends=experiment.ends,

@@ -43,14 +43,14 @@ def home_page(request: Request, person: Annotated[Person, Depends(signed_in)]) -
         return reply(request, HomePage(day, progress=progress), person=person)
     with request.app.state.registry.session() as session:
         found = experiments.everything(session, decided=False)
-        by_status = _lines(session, found, day)
+        by_status = _lines(session, found, day, person)
         slugs = [room.slug for site in rooms.sites(session) for room in site.rooms]
         silent = [each for each in _silent(session, at) if each.room is not None]
         placed = devices.count_placed(session, at)
         learned, decided = waiting.learned(session)
         page = HomePage(
             today=day,
-            to_decide=tuple(sorted(by_status["ended"], key=lambda each: each.ends or day)),
+            to_decide=tuple(sorted(by_status["ended"], key=lambda each: (not each.mine, each.ends or day))),
             look_at=tuple(waiting.to_look_at(session, found, day, at.tzinfo or UTC)),
             silent=tuple(each for each in silent if each.experiment is not None),
             silent_elsewhere=sum(each.experiment is None for each in silent),
@@ -70,13 +70,16 @@ def home_page(request: Request, person: Annotated[Person, Depends(signed_in)]) -
     return reply(request, page, person=person)
 
 
-def _lines(session: Session, found: Sequence[Experiment], day: date) -> dict[Status, list[ExperimentLine]]:
+def _lines(
+    session: Session, found: Sequence[Experiment], day: date, person: Person
+) -> dict[Status, list[ExperimentLine]]:
     """Experiments by where they stand; of one that is over the frozen result, or none yet."""
     by_status: dict[Status, list[ExperimentLine]] = defaultdict(list)
     status = {each.id: experiments.status(each, day) for each in found}
     given = waiting.answers_so_far(session, [key for key, where in status.items() if where == "running"])
     for each in found:
-        shown = line(session, each, day, frozen=True)
+        mine = each.owner is not None and each.owner.email == person.email
+        shown = replace(line(session, each, day, frozen=True), mine=mine)
         running = shown.status == "running"
         by_status[shown.status].append(replace(shown, answers=given.get(each.id, 0)) if running else shown)
     return by_status
@@ -138,7 +141,8 @@ public = APIRouter(include_in_schema=False)
 @public.get("/accessibilite")
 def accessibility_page(request: Request) -> Response:
     """The declaration of accessibility, open to everybody."""
-    return reply(request, AccessibilityPage())
+    settings = request.app.state.settings
+    return reply(request, AccessibilityPage(settings.organisation, settings.accessibility_contact))
 
 
 @public.get("/static/{name}")

@@ -77,7 +77,7 @@ def shares_page(request: Request, person: Facilities, slug: str, done: str = "")
         experiment = experiments.find(session, slug)
         if experiment is None:
             return error(request, 404, "not_found")
-        page = _page(request, session, experiment, revoked=done == "revoked")
+        page = _page(request, session, experiment, person, revoked=done == "revoked")
     return reply(request, page, person=person)
 
 
@@ -88,25 +88,28 @@ def make_share(request: Request, person: Facilities, slug: str, days: Typed = ""
         experiment = experiments.find(session, slug)
         if experiment is None:
             return error(request, 404, "not_found")
+        if not person.may_act_for(experiment.owner):
+            return reply(request, _page(request, session, experiment, person), 403, person)
         if days not in map(str, LASTING):
-            return reply(request, _page(request, session, experiment, mistake="days"), 422, person)
+            return reply(request, _page(request, session, experiment, person, mistake="days"), 422, person)
         frozen = _frozen(whole_page(request, session, experiment))
         try:
             token = shares.make(session, experiment, frozen, person.name, now(request), int(days))
         except TooManyShares:
-            return reply(request, _page(request, session, experiment, mistake="many"), 409, person)
+            return reply(request, _page(request, session, experiment, person, mistake="many"), 409, person)
         # where this person is, not TEMOIN_PUBLIC_URL: that may be the forms' own address
         link, until = f"{request.base_url}s/{token}", now(request) + timedelta(days=int(days))
-        page = _page(request, session, experiment, link=link, until=until)
+        page = _page(request, session, experiment, person, link=link, until=until)
     return reply(request, page, person=person)
 
 
 @router.post("/experiments/{slug}/shares/{number}/revoke", dependencies=CHECKED)
 def revoke_share(request: Request, person: Facilities, slug: str, number: Number) -> Response:
     """The link opens nothing any more; revoked twice it does no harm."""
-    _ = person
     with request.app.state.registry.session() as session:
         experiment = experiments.find(session, slug)
+        if experiment is not None and not person.may_act_for(experiment.owner):
+            return reply(request, _page(request, session, experiment, person), 403, person)
         if experiment is None or not shares.revoke(session, experiment, number, now(request)):
             return error(request, 404, "not_found")
     return RedirectResponse(f"/experiments/{experiment.slug}/shares?done=revoked", 303)
@@ -125,6 +128,7 @@ def _page(
     request: Request,
     session: Session,
     experiment: Experiment,
+    person: Person,
     *,
     link: str | None = None,
     until: datetime | None = None,
@@ -133,7 +137,18 @@ def _page(
 ) -> SharesPage:
     zone, at = request.app.state.settings.zone, now(request)
     lines = tuple(_line(each, zone, at) for each in shares.of_experiment(session, experiment))
-    return SharesPage(experiment.slug, experiment.title, lines, link, until, mistake, revoked)
+    owner = experiment.owner
+    return SharesPage(
+        experiment.slug,
+        experiment.title,
+        lines,
+        link,
+        until,
+        mistake,
+        revoked,
+        None if owner is None else owner.name,
+        person.may_act_for(owner),
+    )
 
 
 def _line(share: Share, zone: ZoneInfo, at: datetime) -> ShareLine:

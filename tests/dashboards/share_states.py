@@ -6,7 +6,16 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from dashboards import render
-from dashboards.pages import ExperimentPage, Frame, Page, SharedPage, ShareGonePage, ShareLine, SharesPage
+from dashboards.pages import (
+    ExperimentPage,
+    Frame,
+    OwnerPage,
+    Page,
+    SharedPage,
+    ShareGonePage,
+    ShareLine,
+    SharesPage,
+)
 
 NOW = datetime(2026, 5, 6, 15, 40, tzinfo=UTC)
 LONG = "Direction de l’immobilier, des moyens généraux et de la logistique, pôle bâtiments, Nantes"
@@ -24,7 +33,13 @@ def gallery(experiment: ExperimentPage) -> dict[str, Page]:
     whole = render.page(experiment, "fr", Frame())
     main = whole.partition('<main id="main">')[2].rpartition("</main>")[0]
     link = f"https://temoin.ville.example/s/{'k' * 43}"
+    people = ((4, LONG), (1, "Camille Robert"), (7, "Nadia Le Goff"))
+    owner = OwnerPage(experiment.slug, experiment.title, people[1], people, 1, may_act=True)
     return {
+        "owner": replace(owner, owner=None),
+        "owner-another": replace(owner, may_act=False, owner=people[0]),
+        "owner-meanwhile": replace(owner, wanted=7, mistake="meanwhile"),
+        "shares-not-mine": replace(listed, owner=LONG, may_act=False),
         "shares": listed,
         "shares-empty": replace(listed, shares=()),
         "shares-made": replace(listed, link=link, until=NOW + timedelta(days=30)),

@@ -89,6 +89,8 @@ ACCESS = {
         POST /quarantine/{cause}/drop
         POST /quarantine/{cause}/map
         POST /quarantine/{cause}/replay
+        GET /experiments/{slug}/owner
+        POST /experiments/{slug}/owner
         GET /experiments/{slug}/shares
         POST /experiments/{slug}/shares
         POST /experiments/{slug}/shares/{number}/revoke
