@@ -1426,7 +1426,7 @@ class MethodPage:
 
 @dataclass(frozen=True)
 class AccessibilityPage:
-    """The declaration of accessibility: whose it is, and where an obstacle is reported (empty: not said yet)."""
+    """The declaration of accessibility: whose it is, and where an obstacle is reported (empty: not said)."""
 
     template = "accessibility.html"
     CHECKED = date(2026, 11, 24)  # when what it says was last compared with the pages

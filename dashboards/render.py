@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from dashboards import changes, charts, series, words
 from dashboards.language import Language, language, plain, rich
@@ -54,14 +54,15 @@ def page(context: Page, locale: str, frame: Frame | None = None) -> str:
     return environment.get_template(context.template).render(page=context, frame=frame or Frame())
 
 
-def qr_code(url: str) -> Markup:
-    """An address as a QR code, in SVG without styles."""
+def qr_code(url: str, name: str) -> Markup:
+    """An address as a QR code, in SVG without styles; `name` is what a screen reader says of it."""
     import segno  # noqa: PLC0415 - only posters need it
 
     # black on white in both themes: some readers do not see inverted codes
     code = segno.make(url, error="m")
     drawn = code.svg_inline(dark="#000", light="#fff", omitsize=True, svgclass=None, lineclass=None)
-    return Markup(drawn)  # noqa: S704 - written by segno
+    named = drawn.replace("<svg", f'<svg role="img" aria-label="{escape(name)}"', 1)
+    return Markup(named)  # noqa: S704 - written by segno, and the name escaped
 
 
 @lru_cache(maxsize=2)

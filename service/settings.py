@@ -224,6 +224,16 @@ class Settings(BaseSettings):
     metrics_token: SecretStr | None = Field(
         None, description="Bearer token that opens /metrics from elsewhere than this machine"
     )
+    organisation: str = Field(
+        "",
+        max_length=200,
+        description="Who runs this installation, as the accessibility declaration names it",
+    )
+    accessibility_contact: str = Field(
+        "",
+        max_length=300,
+        description="Where an obstacle is reported: e-mail address, https:// address of a form, or telephone",
+    )
     locale: Literal["fr", "en"] = Field("fr", description="Language where a reader has not chosen")
     timezone: Annotated[str, AfterValidator(_known_zone)] = Field("Europe/Paris", description="Of local days")
     landing_max_mb: int = Field(
