@@ -518,7 +518,7 @@ REASONS: dict[str, str] = {
         "Avant même le changement, les deux groupes n’étaient pas aussi dispersés (rapport {ratio}, limite {limit})."
     ),
     "placebo_large": N_(
-        "Avant que rien ne change, les deux groupes s’écartaient déjà d’autant ({gap}, pour un effet de {effect})."
+        "Avant que rien ne change, les deux groupes évoluaient déjà différemment, et d’autant ({gap}, pour un effet de {effect})."
     ),
     "few_answers_ratio": N_(
         "Les deux groupes n’ont pas autant de réponses (rapport {ratio}, limite {limit}) : indicatif au mieux."
