@@ -55,11 +55,14 @@ KEPT: dict[type[Base], frozenset[str]] = {
     tables.GatewayToken: frozenset(),
     tables.User: frozenset(),
     tables.Identity: frozenset(),
+    tables.SecondFactor: frozenset({"last_step"}),
     tables.MappingVersion: frozenset(),
     tables.Import: frozenset({"total", "done", "report", "trouble"}),
     tables.Share: frozenset({"last_used", "frozen"}),
 }
-SECRET = frozenset({"password_hash", "broker_hash", "token_sha256"})  # that it changed is said, never to what
+SECRET = frozenset(
+    {"password_hash", "broker_hash", "token_sha256", "sealed_secret", "recovery_sha256"}
+)  # that it changed is said, never to what
 HIDDEN = "•"
 FIRST = "0" * 64  # what the first change has for the hash before it
 WRITING = 0x7E402  # any constant: the PostgreSQL lock that writers of the chain take turns on

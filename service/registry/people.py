@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
-from service.registry import users
+from service.registry import second_factor, users
 from service.registry.tables import Change, Experiment, Identity, User
 from service.registry.tables import Session as SignedIn
 
@@ -89,6 +89,7 @@ def remove(session: Session, number: int) -> User | None:
             experiment.owner = None  # by us, not the database alone: the audit says so
         for identity in session.scalars(select(Identity).where(Identity.user_id == number)):
             session.delete(identity)
+        second_factor.take_away(session, user)
         session.delete(user)
         _somebody_is_left(session, before)
     return user

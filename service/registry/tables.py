@@ -504,6 +504,17 @@ class Identity(Base):
     linked_at: Mapped[datetime]
 
 
+class SecondFactor(Base):
+    """What somebody is asked after their password; see second_factor.py."""
+
+    __tablename__ = "second_factors"
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    sealed_secret: Mapped[str] = mapped_column(String(255))
+    recovery_sha256: Mapped[list[str]] = mapped_column(JSON)  # of the codes that are left
+    last_step: Mapped[int]  # of 30 seconds: the code of none before it serves
+    enrolled_at: Mapped[datetime]
+
+
 class Change(Base):
     """One change of what people made: who, when, from, to. Never updated, never deleted; see audit.py."""
 
