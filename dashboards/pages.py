@@ -884,6 +884,7 @@ class ImportPage:
     preview: tuple[PreviewLine, ...] | None = None
     faults: tuple[str, ...] = ()  # of the first lines
     why: str = ""
+    wrong: Literal["", "time", "device", "device_name", "columns"] = ""  # the field that `why` is about
     template = "import.html"
 
 
@@ -1299,6 +1300,19 @@ class SignInPage:
 
 
 @dataclass(frozen=True)
+class CodePage:
+    """The second factor of who gave the right password; `ticket` says who that is."""
+
+    next: str = "/"
+    csrf: str = ""
+    ticket: str = ""
+    error: Literal["wrong", "too_many", "unreadable"] | None = None
+    minutes: int = 0  # to wait, where there were too many attempts
+    kept: Kept | None = None
+    template = "sign_in_code.html"
+
+
+@dataclass(frozen=True)
 class ResumePage:
     """Signed in again: what was typed, to be sent now. `csrf` is the new session's."""
 
@@ -1425,6 +1439,13 @@ class MethodPage:
 
 
 @dataclass(frozen=True)
+class GlossaryPage:
+    """The words that are used with care, each with its one meaning."""
+
+    template = "glossary.html"
+
+
+@dataclass(frozen=True)
 class AccessibilityPage:
     """The declaration of accessibility: whose it is, and where an obstacle is reported (empty: not said)."""
 
@@ -1532,6 +1553,7 @@ Page = (
     | SharedPage
     | ShareGonePage
     | MethodPage
+    | GlossaryPage
     | AccessibilityPage
     | AuditPage
     | PeoplePage

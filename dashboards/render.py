@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from dashboards import changes, charts, series, words
+from dashboards import changes, charts, glossary, series, words
 from dashboards.language import Language, language, plain, rich
 from dashboards.pages import Frame
 from sensors.metrics import METRICS
@@ -105,6 +105,7 @@ def _vocabulary(say: Language) -> dict[str, Any]:
         "say": say,
         "words": words,
         "changes": changes,
+        "glossary": glossary.GLOSSARY,
         "charts": charts,
         "drawing": series,
         "metrics": METRICS,

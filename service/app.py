@@ -30,6 +30,7 @@ from service.web import (
     exports,
     form,
     gateways,
+    glossary,
     home,
     imports,
     owners,
@@ -63,6 +64,7 @@ PUBLIC = (
 )
 PRIVATE = (
     home.router,
+    glossary.router,
     experiments.router,
     owners.router,
     shares.router,

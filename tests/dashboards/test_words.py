@@ -13,6 +13,7 @@ from babel.messages.pofile import read_po
 
 import dashboards
 from dashboards import words
+from dashboards.glossary import GLOSSARY, Word
 from dashboards.language import language, plain, rich
 from experiments.outcomes import OUTCOMES
 from experiments.reason import REASONS, Reason
@@ -142,3 +143,37 @@ def test_marks_become_bold_and_nothing_else_passes_as_markup() -> None:
 def test_an_outcome_of_somebody_elses_panel_goes_by_its_own_name() -> None:
     spoken = words.Spoken(language("fr"), "debit", "L/s")
     assert (spoken.label, spoken.amount(3.25)) == ("debit", "3,2 L/s")
+
+
+def _sentences(used: dict[Any, str]) -> dict[str, str]:
+    """Sentence → the file that has it, singular and plural each for itself."""
+    return {
+        part: where
+        for message, where in used.items()
+        for part in (message if isinstance(message, tuple) else (message,))
+    }
+
+
+def test_what_differs_goes_by_the_word_of_the_glossary(used: dict[Any, str]) -> None:
+    """« écart » was said of an effect, of a change and of what happened unplanned: it is said of nothing."""
+    loose = re.compile(r"\bécarts?\b|\bdéviations?\b|\bdeltas?\b", re.IGNORECASE)
+    assert [(where, text) for text, where in _sentences(used).items() if loose.search(text)] == []
+
+
+def test_a_difference_is_one_between_changes_and_nothing_else(used: dict[Any, str]) -> None:
+    differing = [text for text in _sentences(used) if re.search("différences?", text, re.IGNORECASE)]
+    assert differing
+    assert [text for text in differing if "évolution" not in text] == []
+
+
+@pytest.mark.parametrize("word", [each for entries in GLOSSARY.values() for each in entries])
+def test_each_word_of_the_glossary_is_used_on_some_page(used: dict[Any, str], word: Word) -> None:
+    elsewhere = [text for text, where in _sentences(used).items() if "gloss" not in where]
+    form = re.compile(rf"\b(?:{word.forms})\b", re.IGNORECASE)
+    assert any(form.search(text) for text in elsewhere), word.word
+    assert form.search(word.word), word.word
+
+
+def test_no_two_words_of_the_glossary_share_a_place() -> None:
+    keys = [each.key for entries in GLOSSARY.values() for each in entries]
+    assert len(keys) == len(set(keys)) > 20

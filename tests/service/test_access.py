@@ -60,6 +60,7 @@ ACCESS = {
         GET /method
         GET /mappings/{number}
         GET /quarantine
+        GET /glossaire
         GET /quarantine/{cause}
         GET /rooms
         GET /rooms/compare
