@@ -228,6 +228,22 @@ def user_token(
     typer.echo(f"Authorization: Bearer {token}")
 
 
+@user_app.command("no-second-factor")
+def user_no_second_factor(email: str) -> None:
+    """Take somebody's second factor away, whose telephone and recovery codes are lost; sign them out everywhere.
+
+    Example: temoin user no-second-factor camille@ville.example
+    """
+    from service.registry import second_factor, users  # noqa: PLC0415 - see serve
+
+    with _people() as session:
+        user = users.known(session, email)
+        if not second_factor.take_away(session, user):
+            raise users.UserError(f"{email} has no second factor.")
+        users.close_all(session, user)
+    typer.echo(f"{email} signs in by the password alone; a new second factor is enrolled under /account.")
+
+
 @user_app.command("disable")
 def user_disable(email: str) -> None:
     """Sign somebody out everywhere and let them in no more; what they decided stays.

@@ -25,6 +25,7 @@ from service.auth import (
 from service.registry import users
 from service.web.kept import carried, resume
 from service.web.reply import reply
+from service.web.sign_in_code import asked, code_page, fault, whose
 
 if TYPE_CHECKING:
     from service.registry.tables import User
@@ -85,9 +86,20 @@ async def sign_in(
         user = await request.app.state.hashing.run(_checked, request, account, password)
         if user is not None:
             _succeeded(request, account)
-            return await run_in_threadpool(welcome, request, user, next, kept)
+            return await run_in_threadpool(admit, request, user, next, kept)
         again |= {"error": "wrong", "status": 401}
     return await run_in_threadpool(sign_in_form, request, next, **again)
+
+
+@public.post("/sign-in/code", dependencies=[Depends(form_checked)])
+async def sign_in_code(
+    request: Request,
+    ticket: Annotated[str, Form()] = "",
+    code: Annotated[str, Form()] = "",
+    next: Annotated[str, Form()] = "/",  # noqa: A002 - the name of the field
+) -> Response:
+    """A session for who gave the password before, and now the code."""
+    return await run_in_threadpool(_with_code, request, ticket, code, next, await carried(request))
 
 
 @public.post("/sign-in/resume", dependencies=[Depends(form_checked)])
@@ -105,7 +117,7 @@ def follow_link(request: Request, token: str) -> Response:
     with request.app.state.registry.session() as session:
         user = users.use_link(session, token, datetime.now(UTC))
     if user is not None:
-        return welcome(request, user, "/")
+        return admit(request, user, "/")
     if current_person(request) is not None:
         return RedirectResponse("/", 303)
     return sign_in_form(request, "/", error="link_used", status=410)
@@ -117,6 +129,13 @@ def sign_out(request: Request) -> Response:
     response = RedirectResponse("/sign-in", 303)
     end_session(request, response)
     return response
+
+
+def admit(request: Request, user: User, path: str, kept: Kept | None = None) -> Response:
+    """In, or to the second factor of who has one."""
+    if asked(request, user):
+        return code_page(request, user, path, kept)
+    return welcome(request, user, path, kept)
 
 
 def welcome(request: Request, user: User, path: str, kept: Kept | None = None) -> Response:
@@ -176,6 +195,21 @@ def _wait(request: Request, account: str) -> int:
         or throttle["account"].attempt(account)
         or throttle["all"].attempt(EVERYBODY)
     )
+
+
+def _with_code(request: Request, ticket: str, code: str, path: str, kept: Kept | None) -> Response:
+    user = whose(request, ticket)
+    if user is None:
+        return sign_in_form(request, path, error="stale", status=400, kept=kept)
+    throttle, counted = request.app.state.throttles["account"], f"code {user.id}"
+    wait = throttle.attempt(counted)
+    if wait:
+        return code_page(request, user, path, kept, error="too_many", status=429, wait=wait)
+    error = fault(request, user, code)
+    if error is not None:
+        return code_page(request, user, path, kept, error=error, status=401)
+    throttle.forget(counted)
+    return welcome(request, user, path, kept)
 
 
 def _succeeded(request: Request, account: str) -> None:

@@ -28,6 +28,7 @@ ACCESS = {
         GET /sign-in/oidc/back
         GET /sign-in/{token}
         POST /sign-in
+        POST /sign-in/code
         POST /sign-in/resume
         GET /static/{name}
     """,
@@ -39,7 +40,9 @@ ACCESS = {
         POST /account/tokens
         GET /api/docs
         GET /api/v1/devices
+        GET /api/v1/devices/{key:path}
         GET /api/v1/experiments
+        GET /api/v1/experiments/{slug}
         GET /api/v1/experiments/{slug}/panel.csv
         GET /api/v1/experiments/{slug}/protocol.json
         GET /api/v1/experiments/{slug}/result
@@ -50,6 +53,7 @@ ACCESS = {
         GET /api/v1/replays/{number}
         GET /api/v1/openapi.json
         GET /api/v1/rooms
+        GET /api/v1/rooms/{slug}/days
         GET /device
         GET /device-health
         GET /device/photo
@@ -57,10 +61,10 @@ ACCESS = {
         GET /experiments
         GET /experiments/{slug}
         GET /gateways
+        GET /glossaire
         GET /method
         GET /mappings/{number}
         GET /quarantine
-        GET /glossaire
         GET /quarantine/{cause}
         GET /rooms
         GET /rooms/compare

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import html
+import re
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from fastapi.testclient import TestClient
 
 from service.registry import audit, people, second_factor, users
 
@@ -18,6 +22,18 @@ OF_THE_RFC = [
     (2000000000, "279037"),
     (20000000000, "353130"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+    """Argon2 itself is left out."""
+
+    def check(session, account, password):
+        user = users.find(session, account)
+        return user if user is not None and user.password_hash == f"hashed {password}" else None
+
+    monkeypatch.setattr(users, "hash_password", "hashed {}".format)
+    monkeypatch.setattr(users, "checked", check)
 
 
 @pytest.fixture
@@ -98,3 +114,117 @@ def test_it_goes_with_the_person(either_registry, secret, now):
         users.add(session, "ben@ville.example", "Ben", "reader", None, datetime.now(UTC)).id = number
         session.flush()
         assert second_factor.of(session, users.known(session, "ben@ville.example")) is None
+
+
+# ----------------------------------------------------------------------------------------------- signing in
+
+
+PASSWORD = "correct horse"
+
+
+@pytest.fixture
+def nora(app, registry, secret):
+    """An administrator with a second factor: her recovery codes."""
+    signing_key, now = app.state.settings.signing_key(), datetime.now(UTC)
+    with registry.session() as session:
+        user = users.add(session, "nora@ville.example", "Nora", "administrator", PASSWORD, now)
+        return second_factor.enrol(session, user, second_factor.seal(secret, signing_key), 0, now)
+
+
+def of_now(secret):
+    return second_factor.code(secret, int(datetime.now(UTC).timestamp()) // 30)
+
+
+def hidden(page):
+    found = re.findall(r'type="hidden" name="([\w.-]+)" value="([^"]*)"', page.text)
+    return {name: html.unescape(value) for name, value in found}
+
+
+def with_password(browser, path="/sign-in", **fields):
+    form = hidden(browser.get(path)) | {"email": "nora@ville.example", "password": PASSWORD}
+    return browser.post("/sign-in", data=form | fields)
+
+
+def with_code(browser, page, code):
+    return browser.post("/sign-in/code", data=hidden(page) | {"code": code})
+
+
+def test_the_password_alone_opens_nothing(stranger, nora, secret):
+    page = with_password(stranger, "/sign-in?next=/experiments")
+    assert "Code de votre téléphone" in page.text
+    assert stranger.get("/experiments").status_code == 303
+    answer = with_code(stranger, page, of_now(secret))
+    assert (answer.status_code, answer.headers["location"]) == (303, "/experiments")
+    assert stranger.get("/experiments").status_code == 200
+
+
+def test_a_recovery_code_opens_in_the_place_of_the_telephone_once(stranger, nora):
+    assert with_code(stranger, with_password(stranger), nora[0]).status_code == 303
+    stranger.cookies.clear()
+    again = with_code(stranger, with_password(stranger), nora[0])
+    assert again.status_code == 401
+    assert "Ce code ne convient pas" in again.text
+
+
+def test_a_link_is_no_way_around_it(stranger, registry, nora):
+    with registry.session() as session:
+        user = users.known(session, "nora@ville.example")
+        token = users.open_session(session, user, datetime.now(UTC), timedelta(hours=1), kind="link")
+    assert "Code de votre téléphone" in stranger.get(f"/sign-in/{token}").text
+    assert stranger.get("/people").status_code == 303
+
+
+def test_codes_are_tried_eight_times_whatever_the_password_does_meanwhile(stranger, nora, secret):
+    page = with_password(stranger)
+    for _ in range(8):
+        assert with_code(stranger, page, "not a code").status_code == 401
+        page = with_password(stranger)
+    stopped = with_code(stranger, page, of_now(secret))
+    assert stopped.status_code == 429
+    assert int(stopped.headers["retry-after"]) > 0
+
+
+def test_a_ticket_is_of_one_browser_and_of_ten_minutes(stranger, app, nora, secret, monkeypatch):
+    ticket = hidden(with_password(stranger))["ticket"]
+    other = TestClient(app, follow_redirects=False)
+    form = hidden(other.get("/sign-in")) | {"ticket": ticket, "code": of_now(secret)}
+    assert "commencée il y a trop longtemps" in other.post("/sign-in/code", data=form).text
+    page = with_password(stranger)
+    later = time.time() + 601
+    monkeypatch.setattr("itsdangerous.timed.time.time", lambda: later)
+    assert "commencée il y a trop longtemps" in with_code(stranger, page, of_now(secret)).text
+
+
+def test_whoever_is_closed_meanwhile_stays_out(stranger, registry, nora, secret):
+    page = with_password(stranger)
+    with registry.session() as session:
+        users.known(session, "nora@ville.example").active = False
+    assert with_code(stranger, page, of_now(secret)).status_code == 400
+
+
+def test_what_was_typed_goes_through_both_pages(stranger, nora, secret):
+    form = {"kept-to": "/sites", "kept.name": "Hôtel de ville"}
+    page = with_password(stranger, **form)
+    assert "Hôtel de ville" in with_code(stranger, page, of_now(secret)).text
+
+
+def test_another_key_is_said_and_a_recovery_code_still_serves(stranger, registry, nora, secret):
+    with registry.session() as session:
+        user = users.known(session, "nora@ville.example")
+        second_factor.of(session, user).sealed_secret = second_factor.seal(secret, "another key")
+    page = with_code(stranger, with_password(stranger), of_now(secret))
+    assert "ne peut plus être lu" in page.text
+    assert with_code(stranger, page, nora[1]).status_code == 303
+
+
+@pytest.mark.parametrize("typed", ["", "\0", "é" * 10_000, "123456 " * 2000, "<b>1</b>", "１２３４５６"])
+def test_nothing_strange_is_a_code(stranger, nora, typed):
+    assert with_code(stranger, with_password(stranger), typed).status_code == 401
+
+
+def test_a_command_takes_it_away_and_signs_out(temoin, stranger, nora, secret):
+    assert with_code(stranger, with_password(stranger), of_now(secret)).status_code == 303
+    assert temoin("user", "no-second-factor", "nora@ville.example")[0] == 0
+    assert stranger.get("/people").status_code == 303
+    assert with_password(stranger).status_code == 303
+    assert "has no second factor" in temoin("user", "no-second-factor", "nora@ville.example")[2]
