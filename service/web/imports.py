@@ -20,6 +20,7 @@ from service.web.reply import error, reply, today
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Literal
     from zoneinfo import ZoneInfo
 
     from starlette.datastructures import FormData
@@ -172,6 +173,7 @@ def _one(
             header, rows, found, faults, why = [], [], [], [], why or str(rejection)
         sealed = bool(embargo.embargoes(session, today(request)))
     device = said.get("device") or ""
+    wrong = _wrong(header, said) if status == 422 else ""  # noqa: PLR2004 - what was said cannot be
     page = ImportPage(
         line=line,
         columns=_columns(header, rows, said.get("columns", {}), sealed=sealed),
@@ -190,8 +192,20 @@ def _one(
         ),
         faults=tuple(faults),
         why=why,
+        wrong=wrong,
     )
     return reply(request, page, status, person=person)
+
+
+def _wrong(
+    header: Sequence[str], said: dict[str, Any]
+) -> Literal["time", "device", "device_name", "columns"]:
+    """The field to look at first when a file does not read as was said."""
+    if said["time"]["column"] not in header:
+        return "time"
+    if isinstance(said["device"], list):
+        return "columns" if set(said["device"]) <= set(header) else "device"
+    return "columns" if said["device"]["name"] else "device_name"
 
 
 def _columns(
