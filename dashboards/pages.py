@@ -1234,6 +1234,23 @@ class AccountPage:
 
 
 @dataclass(frozen=True)
+class SecondFactorPage:
+    """One's second factor: none, a secret to be proved, recovery codes just made, or in place since."""
+
+    email: str
+    since: datetime | None = None
+    left: int = 0  # recovery codes
+    has_password: bool = True
+    owed: bool = False  # the installation asks it of this person
+    draft: str = ""  # the secret, signed and sealed, as the next form carries it
+    secret: str = ""  # in groups of four, shown once
+    address: str = ""  # otpauth:
+    recovery: tuple[str, ...] = ()  # shown once
+    mistakes: Mapping[str, str] = field(default_factory=dict)  # current: wrong, wait, late; code: wrong
+    template = "second_factor.html"
+
+
+@dataclass(frozen=True)
 class ChangeLine:
     """Who changed what; each field with what it was and what it became, as the audit's JSON has them."""
 
@@ -1545,6 +1562,7 @@ Page = (
     | SitePage
     | SitesPage
     | SignInPage
+    | CodePage
     | ResumePage
     | ForgottenPage
     | NewPasswordPage
@@ -1559,6 +1577,7 @@ Page = (
     | PeoplePage
     | PersonPage
     | AccountPage
+    | SecondFactorPage
     | ApiPage
     | FormPage
     | ThanksPage

@@ -17,7 +17,7 @@ from service.errors import handle_errors
 from service.images import MOST_BYTES
 from service.imports import MOST_BYTES as MOST_FILE
 from service.intake import Intake
-from service.middleware import BodyLimit, Noted, SecurityHeaders
+from service.middleware import BodyLimit, Noted, SecurityHeaders, Unchanged
 from service.monitoring import Monitoring
 from service.oidc import Provider
 from service.registry import Registry
@@ -38,6 +38,7 @@ from service.web import (
     people,
     quarantine,
     rooms,
+    second_factor,
     shares,
     sign_in,
     sign_in_oidc,
@@ -78,6 +79,7 @@ PRIVATE = (
     imports.router,
     people.router,
     account.router,
+    second_factor.router,
     audit.router,
     sign_in.router,
     api.router,
@@ -130,6 +132,7 @@ def create_app(
 
 def _surround(app: FastAPI, settings: Settings) -> None:
     """The layers around every request; the last one added is the outermost."""
+    app.add_middleware(Unchanged, below="/api/v1/")
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=6)
     app.add_middleware(
         BodyLimit, limit=settings.max_body_bytes, larger={"/device/photo": MOST_BYTES + 10_000}

@@ -17,19 +17,21 @@ from fastapi import Depends, Form, Header, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from service.browser import browser_named
-from service.registry import audit, gateways, users
+from service.registry import audit, gateways, identities, second_factor, users
 from service.registry.users import ROLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fastapi import Response
+    from sqlalchemy.orm import Session
 
     from service.registry.tables import User
 
 R = TypeVar("R")
 COOKIE = "temoin"
 FORM_COOKIE = "temoin-form"  # of the sign-in form, before there is a session
+TO_ENROL = ("/account/second-factor", "/sign-out")  # for whoever owes a second factor
 FORM_LASTING = timedelta(hours=12)  # what was typed waits in it, over a lunch and a meeting
 
 GATEWAY_TOKEN = HTTPBearer(
@@ -39,6 +41,10 @@ GATEWAY_TOKEN = HTTPBearer(
 
 class SignInNeeded(Exception):  # noqa: N818 - not an error: the app answers with the sign-in page or a 401
     """Nobody is signed in and this place is not public."""
+
+
+class SecondFactorNeeded(Exception):  # noqa: N818 - likewise: the app leads to the page where it is made
+    """Who is signed in may do nothing here before they have a second factor."""
 
 
 class CsrfRejected(HTTPException):
@@ -56,6 +62,7 @@ class Person:
     name: str
     role: str
     csrf: str
+    owes_factor: bool = False  # an administrator where SECOND_FACTOR asks for one, until it is there
 
     @property
     def signature(self) -> str:
@@ -85,9 +92,19 @@ def current_person(request: Request) -> Person | None:
     idle = timedelta(minutes=request.app.state.settings.session_idle_minutes)
     with request.app.state.registry.session() as session:
         user = users.session_user(session, token, datetime.now(UTC), idle=idle)
+        owes = user is not None and _owes_factor(request, session, user)
     if user is None:
         return None
-    return Person(user.email, user.name, user.role, _csrf_of(request, token))
+    return Person(user.email, user.name, user.role, _csrf_of(request, token), owes)
+
+
+def _owes_factor(request: Request, session: Session, user: User) -> bool:
+    """Whether a second factor is asked of them and missing; without a password it is the provider's."""
+    if request.app.state.settings.second_factor == "optional" or user.role != "administrator":
+        return False
+    if user.password_hash is None and identities.known(session, user):
+        return False
+    return second_factor.of(session, user) is None
 
 
 def _api_token(request: Request) -> str | None:
@@ -100,6 +117,7 @@ def _api_token(request: Request) -> str | None:
 def _of_token(request: Request, token: str) -> Person:
     with request.app.state.registry.session() as session:
         found = users.token_user(session, token, datetime.now(UTC))
+        owes = found is not None and _owes_factor(request, session, found[0])
     if found is None:
         raise HTTPException(
             401,
@@ -109,14 +127,16 @@ def _of_token(request: Request, token: str) -> Person:
     user, scope = found
     if scope == "read" and request.method not in ("GET", "HEAD"):
         raise HTTPException(403, "This token only reads: a change needs one of scope write.")
-    return Person(user.email, user.name, user.role, "")
+    return Person(user.email, user.name, user.role, "", owes)
 
 
 def signed_in(request: Request) -> Person:
-    """Dependency: the person signed in, else SignInNeeded."""
+    """Dependency: the person signed in, else SignInNeeded; SecondFactorNeeded where one is owed."""
     person = current_person(request)
     if person is None:
         raise SignInNeeded
+    if person.owes_factor and not request.url.path.startswith(TO_ENROL):
+        raise SecondFactorNeeded
     return person
 
 

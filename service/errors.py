@@ -7,14 +7,14 @@ from urllib.parse import quote
 
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from dashboards import render
 from dashboards.pages import ErrorPage, Frame
 from sensors.reading import StoreError
-from service.auth import CsrfRejected, SignInNeeded, current_person
+from service.auth import CsrfRejected, SecondFactorNeeded, SignInNeeded, current_person
 from service.middleware import secure
 from service.web import kept
 from service.web.reply import error as error_page
@@ -48,9 +48,11 @@ PAGES |= {413: "too_large", 423: "locked", 429: "too_many"}
 def handle_errors(app: FastAPI) -> None:
     """Have every error of this app answered in one of the two ways."""
     app.add_exception_handler(SignInNeeded, _sign_in_needed)
+    app.add_exception_handler(SecondFactorNeeded, _second_factor_needed)
     app.add_exception_handler(CsrfRejected, _csrf_rejected)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(DataError, _invalid)
     app.add_exception_handler(OperationalError, _unavailable)
     app.add_exception_handler(StoreError, _unavailable)
     app.add_exception_handler(Exception, _failed)
@@ -79,9 +81,20 @@ async def _sign_in_needed(request: Request, _error: Exception) -> Response:
     return RedirectResponse(f"/sign-in{back}", 303)
 
 
+def _second_factor_needed(request: Request, _error: Exception) -> Response:
+    if _for_programs(request):
+        return envelope(
+            403, "An administrator needs a second factor here: make it at /account/second-factor."
+        )
+    return RedirectResponse("/account/second-factor", 303)
+
+
 def _invalid(request: Request, error: Exception) -> Response:
+    """An address, a key or a number that nothing here can have: NUL in PostgreSQL, thirty digits."""
     if not _for_programs(request):
         return error_page(request, 404, "not_found")
+    if isinstance(error, DataError):
+        return envelope(422, "A name or a number is one that the registry cannot hold.")
     lines = error.errors() if isinstance(error, RequestValidationError) else []
     told = [f"{'.'.join(str(part) for part in line['loc'][1:])}: {line['msg']}" for line in lines]
     return envelope(422, "; ".join(told))

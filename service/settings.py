@@ -198,6 +198,9 @@ class Settings(BaseSettings):
     session_idle_minutes: int = Field(
         120, ge=10, le=43_200, description="Minutes without a page after which one signs in again"
     )
+    second_factor: Literal["optional", "administrators"] = Field(
+        "optional", description="Whether administrators with a password here need a code of their telephone"
+    )
     oidc_issuer: Annotated[str | None, AfterValidator(_issuer)] = Field(
         None, description="OpenID provider people sign in at, as it writes its issuer; needs PUBLIC_URL"
     )

@@ -230,7 +230,7 @@ def user_token(
 
 @user_app.command("no-second-factor")
 def user_no_second_factor(email: str) -> None:
-    """Take somebody's second factor away, whose telephone and recovery codes are lost; sign them out everywhere.
+    """Take away the second factor of somebody who lost it; sign them out everywhere.
 
     Example: temoin user no-second-factor camille@ville.example
     """

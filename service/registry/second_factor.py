@@ -3,7 +3,7 @@
 1. The secret is kept sealed (JWE, A256GCM) by a key made of SECRET_KEY for this purpose alone: the database,
    or a copy of it, gives no code.
 2. A code serves once: the step of the last one is kept, and only later ones are taken.
-3. Recovery codes have 80 bits of chance, so SHA-256 is enough to keep them by; each serves once too.
+3. Recovery codes have 120 bits of chance, so SHA-256 is enough to keep them by; each serves once too.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ DIGITS = 6
 DRIFT = 1  # steps before and after: a telephone's clock, a slow hand
 SECRET_BYTES = 20  # RFC 4226, section 4: 160 bits
 RECOVERY = 10  # codes
-RECOVERY_BYTES = 10
+RECOVERY_BYTES = 15
 HEADER = {"alg": "dir", "enc": "A256GCM"}
 
 
@@ -46,6 +46,11 @@ def new_secret() -> str:
 def address(secret: str, email: str, issuer: str = "Témoin") -> str:
     """The otpauth: address that applications read (Google's Key URI Format)."""
     return f"otpauth://totp/{quote(f'{issuer}:{email}')}?secret={secret}&issuer={quote(issuer)}"
+
+
+def grouped(text: str) -> str:
+    """By fours, to be read and typed."""
+    return " ".join(text[at : at + 4] for at in range(0, len(text), 4))
 
 
 def code(secret: str, step: int) -> str:

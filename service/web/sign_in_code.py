@@ -40,7 +40,10 @@ def code_page(
     status: int = 200,
     wait: int = 0,
 ) -> Response:
-    """The form for a code; its ticket says in this browser alone whose password was right. `wait` in seconds."""
+    """The form for a code; its ticket says whose password was right, in this browser alone.
+
+    `wait` in seconds.
+    """
     csrf, half = form_csrf(request)
     ticket = _signer(request).dumps([user.id, csrf])
     response = reply(request, CodePage(safe_path(path), csrf, ticket, error, -(-wait // 60), kept), status)
@@ -63,14 +66,17 @@ def whose(request: Request, ticket: str) -> User | None:
 
 def fault(request: Request, user: User, code: str) -> Error | None:
     """Why this code opens nothing; None for a right one, which is then spent."""
+    signing_key, now = request.app.state.settings.signing_key(), datetime.now(UTC)
+    error: Error | None
     try:
         with request.app.state.registry.session() as session:
             session.info["who"] = users.signature(user.name, user.email)
-            signing_key, now = request.app.state.settings.signing_key(), datetime.now(UTC)
-            return None if second_factor.accepts(session, user, code, signing_key, now) else "wrong"
+            error = None if second_factor.accepts(session, user, code, signing_key, now) else "wrong"
     except second_factor.SealError:
-        log.warning("second_factor_unreadable", user=user.id)
-        return "unreadable"
+        error = "unreadable"
+    if error is not None:
+        log.warning("second_factor_refused", why=error, user=user.id)
+    return error
 
 
 def _signer(request: Request) -> URLSafeTimedSerializer:

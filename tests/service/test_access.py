@@ -35,7 +35,11 @@ ACCESS = {
     "reader": """
         GET /
         GET /account
+        GET /account/second-factor
         POST /account/password
+        POST /account/second-factor
+        POST /account/second-factor/code
+        POST /account/second-factor/end
         POST /account/sessions
         POST /account/tokens
         GET /api/docs

@@ -11,6 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from service.registry import audit, people, second_factor, users
+from service.registry.tables import Identity
 
 KEY = "k" * 40
 # RFC 6238, appendix B, SHA-1, the last six of its eight digits
@@ -149,7 +150,8 @@ def with_code(browser, page, code):
     return browser.post("/sign-in/code", data=hidden(page) | {"code": code})
 
 
-def test_the_password_alone_opens_nothing(stranger, nora, secret):
+@pytest.mark.usefixtures("nora")
+def test_the_password_alone_opens_nothing(stranger, secret):
     page = with_password(stranger, "/sign-in?next=/experiments")
     assert "Code de votre téléphone" in page.text
     assert stranger.get("/experiments").status_code == 303
@@ -166,7 +168,8 @@ def test_a_recovery_code_opens_in_the_place_of_the_telephone_once(stranger, nora
     assert "Ce code ne convient pas" in again.text
 
 
-def test_a_link_is_no_way_around_it(stranger, registry, nora):
+@pytest.mark.usefixtures("nora")
+def test_a_link_is_no_way_around_it(stranger, registry):
     with registry.session() as session:
         user = users.known(session, "nora@ville.example")
         token = users.open_session(session, user, datetime.now(UTC), timedelta(hours=1), kind="link")
@@ -174,7 +177,8 @@ def test_a_link_is_no_way_around_it(stranger, registry, nora):
     assert stranger.get("/people").status_code == 303
 
 
-def test_codes_are_tried_eight_times_whatever_the_password_does_meanwhile(stranger, nora, secret):
+@pytest.mark.usefixtures("nora")
+def test_codes_are_tried_eight_times_whatever_the_password_does_meanwhile(stranger, secret):
     page = with_password(stranger)
     for _ in range(8):
         assert with_code(stranger, page, "not a code").status_code == 401
@@ -184,7 +188,8 @@ def test_codes_are_tried_eight_times_whatever_the_password_does_meanwhile(strang
     assert int(stopped.headers["retry-after"]) > 0
 
 
-def test_a_ticket_is_of_one_browser_and_of_ten_minutes(stranger, app, nora, secret, monkeypatch):
+@pytest.mark.usefixtures("nora")
+def test_a_ticket_is_of_one_browser_and_of_ten_minutes(stranger, app, secret, monkeypatch):
     ticket = hidden(with_password(stranger))["ticket"]
     other = TestClient(app, follow_redirects=False)
     form = hidden(other.get("/sign-in")) | {"ticket": ticket, "code": of_now(secret)}
@@ -195,14 +200,16 @@ def test_a_ticket_is_of_one_browser_and_of_ten_minutes(stranger, app, nora, secr
     assert "commencée il y a trop longtemps" in with_code(stranger, page, of_now(secret)).text
 
 
-def test_whoever_is_closed_meanwhile_stays_out(stranger, registry, nora, secret):
+@pytest.mark.usefixtures("nora")
+def test_whoever_is_closed_meanwhile_stays_out(stranger, registry, secret):
     page = with_password(stranger)
     with registry.session() as session:
         users.known(session, "nora@ville.example").active = False
     assert with_code(stranger, page, of_now(secret)).status_code == 400
 
 
-def test_what_was_typed_goes_through_both_pages(stranger, nora, secret):
+@pytest.mark.usefixtures("nora")
+def test_what_was_typed_goes_through_both_pages(stranger, secret):
     form = {"kept-to": "/sites", "kept.name": "Hôtel de ville"}
     page = with_password(stranger, **form)
     assert "Hôtel de ville" in with_code(stranger, page, of_now(secret)).text
@@ -217,14 +224,115 @@ def test_another_key_is_said_and_a_recovery_code_still_serves(stranger, registry
     assert with_code(stranger, page, nora[1]).status_code == 303
 
 
+@pytest.mark.usefixtures("nora")
 @pytest.mark.parametrize("typed", ["", "\0", "é" * 10_000, "123456 " * 2000, "<b>1</b>", "１２３４５６"])
-def test_nothing_strange_is_a_code(stranger, nora, typed):
+def test_nothing_strange_is_a_code(stranger, typed):
     assert with_code(stranger, with_password(stranger), typed).status_code == 401
 
 
-def test_a_command_takes_it_away_and_signs_out(temoin, stranger, nora, secret):
+@pytest.mark.usefixtures("nora")
+def test_a_command_takes_it_away_and_signs_out(temoin, stranger, secret):
     assert with_code(stranger, with_password(stranger), of_now(secret)).status_code == 303
     assert temoin("user", "no-second-factor", "nora@ville.example")[0] == 0
     assert stranger.get("/people").status_code == 303
     assert with_password(stranger).status_code == 303
     assert "has no second factor" in temoin("user", "no-second-factor", "nora@ville.example")[2]
+
+
+# ---------------------------------------------------------------------------------- making it, taking it away
+
+
+@pytest.fixture
+def ana(registry, stranger):
+    """An administrator without one, signed in."""
+    with registry.session() as session:
+        users.add(session, "ana@ville.example", "Ana", "administrator", PASSWORD, datetime.now(UTC))
+    answer = with_password(stranger, email="ana@ville.example")
+    assert answer.status_code == 303
+    return stranger
+
+
+def sent(browser, path, **fields):
+    csrf = hidden(browser.get("/account/second-factor"))["csrf"]
+    return browser.post(path, data={"csrf": csrf} | fields)
+
+
+def made(browser):
+    """The code that her telephone proved it by, and the page with her recovery codes."""
+    page = sent(browser, "/account/second-factor", current=PASSWORD)
+    secret = re.search(r"secret=([A-Z2-7]{32})", page.text)[1]
+    assert " ".join(re.findall("....", secret)) in page.text
+    form = hidden(page) | {"code": of_now(secret)}
+    return form["code"], browser.post("/account/second-factor/code", data=form)
+
+
+def test_one_makes_it_with_the_password_and_a_code_and_sees_ten_recovery_codes_once(ana, registry):
+    assert "Ce n’est pas votre mot de passe actuel" in sent(ana, "/account/second-factor", current="no").text
+    page = sent(ana, "/account/second-factor", current=PASSWORD)
+    wrong = ana.post("/account/second-factor/code", data=hidden(page) | {"code": "no"})
+    assert wrong.status_code == 422
+    assert hidden(wrong)["draft"] == hidden(page)["draft"]
+    with registry.session() as session:
+        assert second_factor.of(session, users.known(session, "ana@ville.example")) is None
+    _, done = made(ana)
+    recovery = re.findall(r"^(?:<pre[^>]*>)?((?:[A-Z2-7]{4} ){5}[A-Z2-7]{4})$", done.text, re.MULTILINE)
+    assert len(set(recovery)) == 10
+    assert recovery[0] not in ana.get("/account/second-factor").text
+
+
+def test_the_other_sessions_end_and_the_code_that_proved_it_is_spent(ana, app):
+    other = TestClient(app, follow_redirects=False)
+    with_password(other, email="ana@ville.example")
+    code, _ = made(ana)
+    assert other.get("/people").status_code == 303
+    page = with_password(other, email="ana@ville.example")
+    assert with_code(other, page, code).status_code == 401
+
+
+def test_it_is_taken_away_with_password_and_code_and_not_replaced_without(ana):
+    _, done = made(ana)
+    recovery = re.search(r"^((?:[A-Z2-7]{4} ){5}[A-Z2-7]{4})$", done.text, re.MULTILINE)[1]
+    assert "secret=" not in sent(ana, "/account/second-factor", current=PASSWORD).text
+    end = "/account/second-factor/end"
+    assert sent(ana, end, current="no", code=recovery).status_code == 422
+    assert sent(ana, end, current=PASSWORD, code="123").status_code == 422
+    assert sent(ana, end, current=PASSWORD, code=recovery).status_code == 303
+    assert "Continuer" in ana.get("/account/second-factor").text
+
+
+def test_the_secret_of_somebody_else_is_not_taken(ana, app, registry):
+    page = sent(ana, "/account/second-factor", current=PASSWORD)
+    secret = re.search(r"secret=([A-Z2-7]{32})", page.text)[1]
+    with registry.session() as session:
+        users.add(session, "ben@ville.example", "Ben", "reader", PASSWORD, datetime.now(UTC))
+    ben = TestClient(app, follow_redirects=False)
+    with_password(ben, email="ben@ville.example")
+    stolen = {"draft": hidden(page)["draft"], "code": of_now(secret)}
+    assert sent(ben, "/account/second-factor/code", **stolen).status_code == 422
+
+
+def test_where_it_is_asked_an_administrator_does_nothing_before(ana, app, registry):
+    app.state.settings = app.state.settings.model_copy(update={"second_factor": "administrators"})
+    for path in ("/", "/people", "/account", "/experiments"):
+        assert ana.get(path).headers["location"] == "/account/second-factor"
+    assert ana.get("/api/v1/rooms").status_code == 403
+    with registry.session() as session:
+        user = users.known(session, "ana@ville.example")
+        token = users.make_token(session, user, "t", "read", datetime.now(UTC), timedelta(days=1))
+    program = TestClient(app, headers={"Authorization": f"Bearer {token}"})
+    assert program.get("/api/v1/rooms").status_code == 403
+    assert "a besoin d’un second facteur" in ana.get("/account/second-factor").text
+    made(ana)
+    assert ana.get("/people").status_code == 200
+
+
+def test_nobody_else_is_asked_for_it(ana, app, registry):
+    app.state.settings = app.state.settings.model_copy(update={"second_factor": "administrators"})
+    with registry.session() as session:
+        users.known(session, "ana@ville.example").role = "analyst"
+    assert ana.get("/experiments").status_code == 200
+    with registry.session() as session:
+        user = users.known(session, "ana@ville.example")
+        user.role, user.password_hash = "administrator", None
+        session.add(Identity(issuer="https://id", subject="1", user_id=user.id, linked_at=datetime.now(UTC)))
+    assert ana.get("/experiments").status_code == 200
