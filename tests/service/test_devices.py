@@ -323,9 +323,9 @@ def test_a_photo_is_encoded_anew_without_what_it_said_of_place_and_time(staff, k
     ("sent", "words"),
     [
         (b"", "Choisissez d’abord"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>", "Seules les photos"),
-        (b"GIF89a" + bytes(100), "Seules les photos"),
-        (b"%PDF-1.7", "Seules les photos"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>", "envoyez du JPEG"),
+        (b"GIF89a" + bytes(100), "envoyez du JPEG"),
+        (b"%PDF-1.7", "envoyez du JPEG"),
         (picture()[:900], "abîmé"),
         (picture("PNG", (9000, 7000)), "trop grande"),  # 63 megapixels in 180 kB
         (bytes(15_000_001), "trop grande"),

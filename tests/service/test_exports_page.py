@@ -59,7 +59,7 @@ def test_readings_are_of_the_days_asked_for(analyst, tmp_path, app):
     [
         ("", "", "Donnez deux dates"),
         ("2026-02-30", "2026-03-01", "Donnez deux dates"),
-        ("2026-03-02", "2026-03-01", "La fin vient après le début"),
+        ("2026-03-02", "2026-03-01", "La fin vient avant le début"),
         ("2026-01-01", "2026-12-31", "Trois mois au plus"),
     ],
 )

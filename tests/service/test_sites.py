@@ -75,14 +75,14 @@ def test_again_with_the_same_names_changes_them(staff, registry):
     [
         ("", "Collez au moins une ligne"),
         (" \n;;\n", "Collez au moins une ligne"),
-        ("Loire;beaucoup", "Le nombre de places est un nombre entier"),
-        ("Loire;8,5", "Le nombre de places est un nombre entier"),
-        ("Loire;0", "De 1 à 2\u202f000 places"),
+        ("Loire;beaucoup", "Donnez un nombre entier de places"),
+        ("Loire;8,5", "Donnez un nombre entier de places"),
+        ("Loire;0", "de 1 à 2\u202f000 places"),
         (";8", "Donnez un nom"),
         ("x" * 121, "Ce nom est trop long"),
         ("a\u202eb", "caractères invisibles"),
         ("Loire;8;étage où se trouve la salle du conseil", "Cet étage est trop long"),
-        ("Loire;8;2;nan", "De 1 à 10\u202f000 m²"),
+        ("Loire;8;2;nan", "de 1 à 10\u202f000 m²"),
     ],
 )
 def test_a_list_with_a_wrong_line_keeps_nothing_and_comes_back(staff, registry, text, said):
