@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import structlog
@@ -59,6 +61,52 @@ class SecurityHeaders:
             await send(message)
 
         await self.app(scope, receive, secured)
+
+
+class Unchanged:
+    """A JSON answer of the API whose `ETag` the client has already is a 304 without a body.
+
+    The tag is weak: the same answer leaves here compressed or not. What a person's program asked for by its
+    token may be kept by it, to be asked about again; what a browser asked for is not.
+    """
+
+    def __init__(self, app: ASGIApp, *, below: str) -> None:
+        self.app, self.below = app, below
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, holding the body back until its tag is known."""
+        if scope["type"] != "http" or scope["method"] != "GET" or not scope["path"].startswith(self.below):
+            await self.app(scope, receive, send)
+            return
+        asked, start, body = Headers(scope=scope), None, bytearray()
+
+        async def held(message: Message) -> None:
+            nonlocal start
+            if message["type"] == "http.response.start":
+                start = message
+                return
+            body.extend(message.get("body", b""))
+            if message.get("more_body") or start is None:
+                return
+            headers = MutableHeaders(scope=start)
+            if start["status"] == HTTPStatus.OK and headers.get("content-type", "").endswith("json"):
+                tag = headers.setdefault("ETag", f'W/"{hashlib.sha256(body).hexdigest()[:32]}"')
+                if "authorization" in asked:
+                    headers["Cache-Control"] = "private, no-cache"
+                if _is_had(tag, asked.get("if-none-match", "")):
+                    start["status"] = HTTPStatus.NOT_MODIFIED
+                    del headers["content-length"], headers["content-type"]
+                    body.clear()
+            await send(start)
+            await send({"type": "http.response.body", "body": bytes(body)})
+
+        await self.app(scope, receive, held)
+
+
+def _is_had(tag: str, said: str) -> bool:
+    """Whether `If-None-Match` names this tag, by the weak comparison of RFC 9110."""
+    had = {each.strip().removeprefix("W/") for each in said.split(",")}
+    return "*" in had or tag.removeprefix("W/") in had
 
 
 class BodyLimit:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 
 from dashboards.pages import ApiOperation, ApiPage, ApiParameter
-from service.auth import Person, signed_in
+from service.api.examples import EXAMPLES
+from service.api.paging import LINK
+from service.auth import COOKIE, Person, signed_in
 from service.web.reply import reply
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 router = APIRouter(include_in_schema=False)
 
@@ -32,38 +37,87 @@ class ErrorEnvelope:
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
     401: {"model": ErrorEnvelope, "description": "Nobody is signed in"},
+    403: {"model": ErrorEnvelope, "description": "The role or the token does not let in"},
     404: {"model": ErrorEnvelope, "description": "There is no such thing"},
     422: {"model": ErrorEnvelope, "description": "A parameter cannot be read"},
     423: {"model": ErrorEnvelope, "description": "Hidden until the experiment is over"},
+    503: {"model": ErrorEnvelope, "description": "The registry or the store does not answer"},
 }
+
+
+TAGS = {
+    "rooms": "Rooms, and what was measured of them by day.",
+    "devices": "Sensors: where they are and were, when they were last heard.",
+    "gateways": "Who sends messages, how much and how well.",
+    "experiments": "Experiments, what may be said of them, and what recomputes it.",
+    "quarantine": "Messages nobody understood yet, and what they are said to mean.",
+    "readings": "What gateways post.",
+}
+SIGNED_IN = {
+    "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A person's, made under « Mon compte » or by `temoin user token`, to read or to write",
+    },
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": COOKIE,
+        "description": "Who is signed in in a browser; a change carries `X-CSRF-Token` besides.",
+    },
+}
+LISTS = {"list_rooms", "list_devices", "list_gateways", "list_experiments", "list_mappings", "list_causes"}
+
+
+def described(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document: what FastAPI knows, who may ask, an example of everything, how lists go on."""
+    document = app.openapi()
+    if "tags" in document:  # done before: FastAPI keeps its document
+        return document
+    document["tags"] = [{"name": name, "description": text} for name, text in TAGS.items()]
+    document["info"]["description"] = (
+        "What the pages show, for programs. Times are UTC, days are local. A refusal is one envelope: a code "
+        "that stays, and a sentence. `ETag` and `If-None-Match` spare an answer that did not change."
+    )
+    document["components"]["securitySchemes"] |= SIGNED_IN
+    for name, schema in document["components"]["schemas"].items():
+        if name in EXAMPLES:
+            schema["examples"] = [EXAMPLES[name]]
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            operation["operationId"] = operation["summary"].lower().replace(" ", "_")
+            operation.setdefault("security", [{name: []} for name in SIGNED_IN])
+            if operation["operationId"] in LISTS:
+                operation["responses"]["200"]["headers"] = LINK
+    return document
 
 
 @router.get("/api/v1/openapi.json")
 def openapi(request: Request) -> JSONResponse:
     """The OpenAPI document."""
-    return JSONResponse(request.app.openapi())
+    return JSONResponse(described(request.app))
 
 
 @router.get("/api/docs")
 def documentation(request: Request, person: Annotated[Person, Depends(signed_in)]) -> Response:
     """The same, to be read."""
-    described = request.app.openapi()
+    told = described(request.app)
     operations = tuple(
         _operation(method.upper(), path, operation)
-        for path, methods in described["paths"].items()
+        for path, methods in told["paths"].items()
         for method, operation in methods.items()
     )
     return reply(request, ApiPage(operations), person=person)
 
 
-def _operation(method: str, path: str, described: dict[str, Any]) -> ApiOperation:
+def _operation(method: str, path: str, told: dict[str, Any]) -> ApiOperation:
     return ApiOperation(
         method=method,
         path=path,
-        summary=described["description"],
+        summary=told["description"],
         parameters=tuple(
             ApiParameter(each["name"], each["in"], each["required"], each.get("description", ""))
-            for each in described.get("parameters", ())
+            for each in told.get("parameters", ())
         ),
-        answers=tuple((int(status), each["description"]) for status, each in described["responses"].items()),
+        answers=tuple((int(status), each["description"]) for status, each in told["responses"].items()),
     )

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from fastapi import APIRouter, HTTPException, Query, Request, Response
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from experiments.verdict import Status
 from service import results
+from service.api.paging import Paging
 from service.registry import experiments
 from service.web.reply import today
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from service.registry.tables import Experiment
 
 router = APIRouter(prefix="/api/v1/experiments", tags=["experiments"])
+Part = Annotated[Paging, Depends()]
 
 
 @dataclass(frozen=True)
@@ -57,12 +59,62 @@ class ApiExperiment:
     decision: str | None
 
 
+@dataclass(frozen=True)
+class ApiDeviation:
+    """Something that did not go as planned, on a local day."""
+
+    day: date
+    what: str
+    entered_by: str
+
+
+@dataclass(frozen=True)
+class ApiDecision:
+    """What was decided, by whom, on which day, why, and what is kept of it."""
+
+    choice: str
+    body: str
+    decided_on: date
+    reason: str
+    lessons: str
+
+
+@dataclass(frozen=True)
+class ApiExperimentWhole(ApiExperiment):
+    """An experiment and its file; `owner` is in whose hands it is, `expires` when the layout goes back."""
+
+    sheet: dict[str, Any]
+    owner: str | None
+    expires: date | None
+    deviations: list[ApiDeviation]
+    decided: ApiDecision | None
+
+
 @router.get("")
-def list_experiments(request: Request) -> list[ApiExperiment]:
+def list_experiments(request: Request, paging: Part) -> list[ApiExperiment]:
     """Every experiment, the latest start first."""
     day = today(request)
     with request.app.state.registry.session() as session:
-        return [_experiment(each, day) for each in experiments.everything(session)]
+        found = paging.part(experiments.everything(session), lambda each: each.slug)
+        return [_experiment(each, day) for each in found]
+
+
+@router.get("/{slug}")
+def get_experiment(request: Request, slug: str) -> ApiExperimentWhole:
+    """One experiment with its sheet, what did not go as planned, and what was decided."""
+    with request.app.state.registry.session() as session:
+        experiment = _known(session, slug)
+        told, owner = experiment.decision, experiment.owner
+        return ApiExperimentWhole(
+            **vars(_experiment(experiment, today(request))),
+            sheet=experiment.sheet,
+            owner=None if owner is None else owner.name,
+            expires=experiment.expires,
+            deviations=[ApiDeviation(each.day, each.what, each.entered_by) for each in experiment.deviations],
+            decided=None
+            if told is None
+            else ApiDecision(told.choice, told.body, told.decided_on, told.reason, told.lessons),
+        )
 
 
 @router.get("/{slug}/result")

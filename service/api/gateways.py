@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 
 from service import sources
+from service.api.paging import Paging
 
 router = APIRouter(prefix="/api/v1/gateways", tags=["gateways"])
+Part = Annotated[Paging, Depends()]
 
 
 @router.get("")
-def list_gateways(request: Request) -> list[sources.Source]:
+def list_gateways(request: Request, paging: Part) -> list[sources.Source]:
     """Every source of messages over the last seven UTC days, those that were let in first.
 
     `unpromised` is the share that came at QoS 0, `refused` the share that waits in quarantine, wholly or in
@@ -20,4 +23,4 @@ def list_gateways(request: Request) -> list[sources.Source]:
     running experiment. No secret is among it.
     """
     with request.app.state.registry.session() as session:
-        return sources.everything(session, datetime.now(UTC))
+        return list(paging.part(sources.everything(session, datetime.now(UTC)), lambda each: each.name))

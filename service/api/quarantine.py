@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, HTTPException, Query, Request
+from fastapi import APIRouter, Body, Depends, HTTPException, Path, Query, Request, Response
 
 from sensors.mapping import Mapping, MappingRefused
 from service import embargo, mapping_form
+from service.api.paging import Paging
 from service.auth import Person, change_checked, needs
 from service.registry import mappings, quarantine
 from service.registry.tables import QuarantineCause, Replay
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from service.registry.tables import MappingVersion
 
 router = APIRouter(prefix="/api/v1", tags=["quarantine"])
+Part = Annotated[Paging, Depends()]
+Number = Annotated[int, Path(ge=1, lt=2**31)]  # PostgreSQL's integer
 Facilities = Annotated[Person, Depends(needs("facilities"))]
 CHANGES = [Depends(change_checked)]
 ENTRIES = 20
@@ -129,17 +132,22 @@ class DropReason:
 @router.get("/quarantine")
 def list_causes(
     request: Request,
+    response: Response,
     code: str | None = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
 ) -> list[ApiCause]:
     """Why messages wait, those causes first of which most wait."""
     with request.app.state.registry.session() as session:
-        return [_cause(cause) for cause, _ in quarantine.causes(session, code, limit, offset)]
+        found = [_cause(cause) for cause, _ in quarantine.causes(session, code, limit, offset)]
+    if len(found) == limit:
+        following = request.url.include_query_params(limit=limit, offset=offset + limit)
+        response.headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'
+    return found
 
 
 @router.get("/quarantine/{cause}")
-def list_messages(request: Request, cause: int) -> list[ApiMessage]:
+def list_messages(request: Request, cause: Number) -> list[ApiMessage]:
     """The last messages of one cause, latest first."""
     with request.app.state.registry.session() as session:
         _found(session, cause)
@@ -157,7 +165,7 @@ def list_messages(request: Request, cause: int) -> list[ApiMessage]:
 
 
 @router.post("/quarantine/{cause}/replay", status_code=202, dependencies=CHANGES)
-def replay_cause(request: Request, person: Facilities, cause: int) -> ApiReplay:
+def replay_cause(request: Request, person: Facilities, cause: Number) -> ApiReplay:
     """Have the messages of a cause read again, soon."""
     with request.app.state.registry.session() as session:
         _found(session, cause)
@@ -178,7 +186,7 @@ def drop_cause(request: Request, person: Facilities, cause: int, why: DropReason
 
 
 @router.get("/replays/{number}")
-def get_replay(request: Request, number: int) -> ApiReplay:
+def get_replay(request: Request, number: Number) -> ApiReplay:
     """How far a replay is."""
     with request.app.state.registry.session() as session:
         row = session.get(Replay, number)
@@ -188,10 +196,10 @@ def get_replay(request: Request, number: int) -> ApiReplay:
 
 
 @router.get("/mappings")
-def list_mappings(request: Request) -> list[ApiMapping]:
+def list_mappings(request: Request, paging: Part) -> list[ApiMapping]:
     """What holds of messages that no format knows, by topic."""
     with request.app.state.registry.session() as session:
-        return [_mapping(row) for row in mappings.latest(session)]
+        return [_mapping(row) for row in paging.part(mappings.latest(session), lambda row: row.number)]
 
 
 @router.post("/mappings", status_code=201, dependencies=CHANGES)
@@ -222,13 +230,13 @@ def try_mapping(request: Request, person: Facilities, said: Said) -> list[ApiTri
 
 
 @router.put("/mappings/{number}", dependencies=CHANGES)
-def correct_mapping(request: Request, person: Facilities, number: int, said: Said) -> ApiKept:
+def correct_mapping(request: Request, person: Facilities, number: Number, said: Said) -> ApiKept:
     """Correct a mapping: its next version, and what it speaks of is read again."""
     return _keep(request, person, said, number)
 
 
 @router.delete("/mappings/{number}", status_code=202, dependencies=CHANGES)
-def withdraw_mapping(request: Request, person: Facilities, number: int) -> ApiReplay:
+def withdraw_mapping(request: Request, person: Facilities, number: Number) -> ApiReplay:
     """Let a mapping hold no longer: its messages wait again, its readings are taken back."""
     with request.app.state.registry.session() as session:
         _holding(session, number)
@@ -256,14 +264,14 @@ def _said(said: dict[str, Any]) -> Mapping:
         raise HTTPException(422, f"{refused.code}: {refused}") from refused
 
 
-def _found(session: Session, cause: int) -> QuarantineCause:
+def _found(session: Session, cause: Number) -> QuarantineCause:
     found = session.get(QuarantineCause, cause)
     if found is None:
         raise HTTPException(404, f"There is no cause {cause}.")
     return found
 
 
-def _holding(session: Session, number: int) -> None:
+def _holding(session: Session, number: Number) -> None:
     rows = mappings.versions(session, number)
     if not rows or rows[0].document is None:
         raise HTTPException(404, f"No mapping {number} holds.")

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, time
-from typing import TYPE_CHECKING
+from datetime import date, time, timedelta
+from math import isnan
+from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
+from pydantic import WithJsonSchema
 
-from service import embargo
-from service.registry import rooms
+from service import embargo, weeks
+from service.api.paging import Paging
+from service.registry import outcomes, rooms
 from service.web.reply import today
 
 if TYPE_CHECKING:
     from service.registry.tables import Room, Site
 
 router = APIRouter(prefix="/api/v1/rooms", tags=["rooms"])
+Part = Annotated[Paging, Depends()]
+LONGEST, EARLIEST = timedelta(days=366), date(2000, 1, 1)
+
+
+# OpenAPI's format `time` has an offset, which the hours of a building have not
+LocalTime = Annotated[time, WithJsonSchema({"type": "string", "pattern": r"^\d\d:\d\d(:\d\d)?$"})]
 
 
 @dataclass(frozen=True)
@@ -39,20 +48,68 @@ class ApiRoom:
     capacity: int | None
     area_m2: float | None
     volume_m3: float | None
-    opens: time
-    closes: time
+    opens: LocalTime
+    closes: LocalTime
     weekdays: str
     hidden: Hidden | None
 
 
+@dataclass(frozen=True)
+class ApiDay:
+    """An outcome of a room on a local day.
+
+    `value` is in the outcome's unit, null where it is not defined; `coverage` is the share observed (0–1).
+    """
+
+    day: date
+    outcome: str
+    value: float | None
+    coverage: float
+
+
 @router.get("")
-def list_rooms(request: Request) -> list[ApiRoom]:
+def list_rooms(request: Request, paging: Part) -> list[ApiRoom]:
     """Every room, by site and name."""
     with request.app.state.registry.session() as session:
         hidden = embargo.embargoes(session, today(request))
-        return [
-            _room(room, site, hidden.get(room.slug)) for site in rooms.sites(session) for room in site.rooms
-        ]
+        found = [(room, site) for site in rooms.sites(session) for room in site.rooms]
+        shown = paging.part(found, lambda each: each[0].slug)
+        return [_room(room, site, hidden.get(room.slug)) for room, site in shown]
+
+
+@router.get("/{slug}/days")
+def list_days(
+    request: Request,
+    slug: str,
+    first: Annotated[date | None, Query(description="By default four weeks before `last`")] = None,
+    last: Annotated[date | None, Query(description="The last day; yesterday at the latest")] = None,
+) -> list[ApiDay]:
+    """What was measured of a room, by day and outcome, up to yesterday; 423 while an experiment runs in it.
+
+    At most a year at a time. Of a room for one person nothing tells who is there.
+    """
+    yesterday = today(request) - timedelta(days=1)
+    until = min(last or yesterday, yesterday)
+    since = first or max(until, EARLIEST) - timedelta(days=27)
+    if until - since > LONGEST or since < EARLIEST:
+        raise HTTPException(
+            422, f"first: at most {LONGEST.days} days before last, and not before {EARLIEST}."
+        )
+    with request.app.state.registry.session() as session:
+        room = rooms.room(session, slug)
+        if room is None:
+            raise HTTPException(404, "There is no such room.")
+        laid = embargo.embargoes(session, today(request)).get(slug)
+        if laid is not None:
+            raise HTTPException(423, f"Hidden until the experiment {laid.slug} is over, on {laid.ends}.")
+        found = outcomes.between(session, since, until, [slug]).sort_values(["day", "outcome"])
+    private = room.capacity == 1
+    columns = found[["day", "outcome", "value", "coverage"]]
+    return [
+        ApiDay(day, outcome, None if isnan(value) else value, coverage)
+        for day, outcome, value, coverage in columns.itertuples(index=False)
+        if not (private and outcome in weeks.OCCUPANCY)
+    ]
 
 
 def _room(room: Room, site: Site, laid: embargo.Embargo | None) -> ApiRoom:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, File, Request, Response, UploadFile
+from fastapi import Path as PathParameter
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 router = APIRouter(include_in_schema=False)
 Facilities = Annotated[Person, Depends(needs("facilities"))]
+Number = Annotated[int, PathParameter(ge=1, lt=2**31)]
 CHECKED = [Depends(csrf_checked)]
 CHUNK = 1 << 20
 LONGEST = 200
@@ -47,20 +49,20 @@ async def send_file(
 
 
 @router.get("/import/{number}")
-def import_page(request: Request, person: Facilities, number: int) -> Response:
+def import_page(request: Request, person: Facilities, number: Number) -> Response:
     """What a file holds, as far as its header tells, or how its import went."""
     return _one(request, person, number)
 
 
 @router.post("/import/{number}", dependencies=CHECKED)
-async def say_columns(request: Request, person: Facilities, number: int) -> Response:
+async def say_columns(request: Request, person: Facilities, number: Number) -> Response:
     """Say what the columns are: to look at it first, to import it, or to let it go."""
     sent = await request.form()
     return await run_in_threadpool(_said, request, person, number, sent)
 
 
 @router.post("/import/{number}/undo", dependencies=CHECKED)
-def undo(request: Request, person: Facilities, number: int) -> Response:  # noqa: ARG001 - let in
+def undo(request: Request, person: Facilities, number: Number) -> Response:  # noqa: ARG001 - let in
     """Take back what an import wrote."""
     settings = request.app.state.settings
     with request.app.state.registry.session() as session:

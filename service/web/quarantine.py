@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from math import ceil
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Depends, Form, Query, Request, Response
+from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from dashboards.pages import (
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 router = APIRouter(include_in_schema=False)
 Facilities = Annotated[Person, Depends(needs("facilities"))]
+Number = Annotated[int, Path(ge=1, lt=2**31)]
 Reader = Annotated[Person, Depends(signed_in)]
 CHECKED = [Depends(csrf_checked)]
 SHOWN = 25
@@ -84,13 +85,13 @@ def quarantine_page(
 
 
 @router.get("/quarantine/{cause}")
-def cause_page(request: Request, person: Reader, cause: int) -> Response:
+def cause_page(request: Request, person: Reader, cause: Number) -> Response:
     """The messages of one cause, and what may be done about them."""
     return _one_cause(request, person, cause)
 
 
 @router.post("/quarantine/{cause}/replay", dependencies=CHECKED)
-def replay_cause(request: Request, person: Facilities, cause: int) -> Response:
+def replay_cause(request: Request, person: Facilities, cause: Number) -> Response:
     """Read the messages of one cause again, soon."""
     with request.app.state.registry.session() as session:
         if session.get(QuarantineCause, cause) is None:
@@ -101,7 +102,7 @@ def replay_cause(request: Request, person: Facilities, cause: int) -> Response:
 
 @router.post("/quarantine/{cause}/drop", dependencies=CHECKED)
 def drop_cause(
-    request: Request, person: Facilities, cause: int, why: Annotated[str, Form()] = ""
+    request: Request, person: Facilities, cause: Number, why: Annotated[str, Form()] = ""
 ) -> Response:
     """Give the messages of one cause up, saying why."""
     reason = " ".join(why.split())
@@ -116,7 +117,7 @@ def drop_cause(
 
 
 @router.post("/quarantine/{cause}/map", dependencies=CHECKED)
-async def map_cause(request: Request, person: Facilities, cause: int) -> Response:
+async def map_cause(request: Request, person: Facilities, cause: Number) -> Response:
     """Try what the messages of a cause are said to mean, or keep it and replay them."""
     sent = await request.form()
     with request.app.state.registry.session() as session:
@@ -131,13 +132,13 @@ async def map_cause(request: Request, person: Facilities, cause: int) -> Respons
 
 
 @router.get("/mappings/{number}")
-def mapping_page(request: Request, person: Reader, number: int) -> Response:
+def mapping_page(request: Request, person: Reader, number: Number) -> Response:
     """What was said of a topic, to be corrected."""
     return _one_mapping(request, person, number)
 
 
 @router.post("/mappings/{number}", dependencies=CHECKED)
-async def correct_mapping(request: Request, person: Facilities, number: int) -> Response:
+async def correct_mapping(request: Request, person: Facilities, number: Number) -> Response:
     """Try a correction, or keep it as the next version and replay what it speaks of."""
     sent = await request.form()
     with request.app.state.registry.session() as session:
@@ -157,7 +158,7 @@ async def correct_mapping(request: Request, person: Facilities, number: int) -> 
 
 
 @router.post("/mappings/{number}/withdraw", dependencies=CHECKED)
-def withdraw_mapping(request: Request, person: Facilities, number: int) -> Response:
+def withdraw_mapping(request: Request, person: Facilities, number: Number) -> Response:
     """Let a mapping hold no longer: its messages wait again, their readings are taken back."""
     with request.app.state.registry.session() as session:
         rows = mappings.versions(session, number)

@@ -138,7 +138,7 @@ def everything(app, browser):
 
 def _asked(route):
     """The addresses of a route: of both experiments or of a room of each arm, and what may be asked of it."""
-    route = re.sub(r"\{(cause|number)\}", "1", route)
+    route = re.sub(r"\{(cause|number)\}", "1", route).replace("{key:path}", "g/loire")
     slugs = ("loire", "maine") if "/rooms" in route else ("running", "following")
     paths = {re.sub(r"\{\w+\}", slug, route) for slug in slugs}
     if route.endswith("panel.csv"):
@@ -174,10 +174,12 @@ def test_no_answer_depends_on_what_happened_since_the_switch(world, app, browser
         "/", "/experiments", "/experiments/running", "/experiments/following", "/rooms", "/rooms/loire",
         "/rooms/compare?room=loire&room=maine&room=erdre",
         "/quarantine", "/gateways", "/api/v1/gateways", "/api/v1/rooms", "/api/v1/devices",
+        "/api/v1/devices/g/loire", "/api/v1/experiments/running",
         "/api/v1/experiments/running/result",
         "/api/v1/experiments/running/panel.csv?until=switch", "/api/v1/experiments/running/protocol.json",
     }  # fmt: skip
     assert before["/api/v1/experiments/running/panel.csv"][0] == 423
+    assert before["/api/v1/rooms/loire/days"][0] == 423
 
 
 @pytest.mark.parametrize("world", ["occupied_minutes"], indirect=True)
@@ -195,6 +197,7 @@ def test_the_day_after_the_end_it_all_shows(world, app, browser_of):
     changed = {path for path in before if before[path] != after[path]}
     assert changed >= {
         "/experiments/running", "/rooms", "/rooms/loire", "/api/v1/experiments/running/result",
+        "/api/v1/rooms/loire/days",
         "/rooms/compare?room=loire&room=maine&room=erdre",
         "/api/v1/experiments/running/panel.csv",
     }  # fmt: skip

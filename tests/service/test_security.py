@@ -197,6 +197,14 @@ def test_what_is_typed_is_never_a_query(reader, registry, evil):
         assert len(users.everyone(session)) == 1
 
 
+def test_a_number_larger_than_any_of_ours_is_of_nothing(browser_of):
+    """Rather than of a database that cannot hold it."""
+    browser = browser_of("administrator")
+    for number in (0, -1, 2**31, 2**63, 10**30):
+        for path in ("quarantine", "mappings", "import", "people"):
+            assert browser.get(f"/{path}/{number}").status_code == 404, (path, number)
+
+
 def test_only_our_own_files_are_served_and_no_folder_is_listed(stranger):
     outside = (
         "",
