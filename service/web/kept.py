@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 MOST = 200_000  # characters of all fields together: more than any form here takes
 MARK = "kept."  # before the names of the fields that the sign-in form carries
 TO = "kept-to"
+SECRET = {"csrf", "password", "current", "new", "again", "code"}  # fields that must not lie in a page
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
@@ -45,7 +46,7 @@ def resume(request: Request, kept: Kept, person: Person, status: int = 200) -> R
 
 def _kept(path: str, fields: list[tuple[str, str]]) -> Kept | None:
     """Without what must not lie in a page: a spent token, a password."""
-    fields = [(name, value) for name, value in fields if name != "csrf" and "password" not in name]
+    fields = [(name, value) for name, value in fields if name not in SECRET and "password" not in name]
     if not fields or sum(len(name) + len(value) for name, value in fields) > MOST:
         return None
     return Kept(path, tuple(fields)) if safe_path(path) == path else None

@@ -7,15 +7,17 @@ import sqlite3
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from html.parser import HTMLParser
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 from fastapi.routing import iter_route_contexts
+from fastapi.testclient import TestClient
 
 from sensors.move import Refusal
 from sensors.reading import Message
 from service import river
+from service.app import create_app
+from service.auth import COOKIE
 from service.registry import users
 from service.registry.tables import (
     Arm,
@@ -27,9 +29,6 @@ from service.registry.tables import (
     Site,
 )
 from service.web import form as room_form
-
-if TYPE_CHECKING:
-    from fastapi.testclient import TestClient
 
 NOW = datetime.now(UTC)
 VOID = {"input", "br", "img", "meta", "link", "hr", "col", "source", "wbr"}
@@ -182,9 +181,10 @@ def furnish(registry) -> None:
 
 
 @pytest.fixture
-def administrator(browser_of, registry, monkeypatch) -> TestClient:
+def administrator(browser_of, registry, monkeypatch):
     """Signed in on an installation that has a form of each kind."""
     browser = browser_of("administrator")
+    browser.headers["accept-encoding"] = "identity"
     monkeypatch.setattr(room_form, "FASTEST", 0.0)
     furnish(registry)
     ours(browser, "/import", {"csrf": browser.csrf}, files={"file": ("GTC.csv", HISTORY)})
@@ -259,7 +259,8 @@ TEXTS = {
 }
 DATES = {"no such day": "2026-02-30", "no such moment": "2026-02-30T12:00", "year 0": "0000-01-01"}
 NUMBERS = {"negative": "-1", "nan": "nan", "infinite": "1e400", "huge": "9" * 30, "other digits": "٣"}
-CHOSEN = {"radio", "checkbox", "select", "hidden", "submit"}
+CHOSEN = {"radio", "checkbox", "select"}
+TAMPERED = {"empty", "long", "control", "markup", "huge"}
 KEPT_NOT = {"hidden", "password", "file"}  # what a page does not send back: ours, a secret, a file
 EXCEPT = {
     "/rooms/compare": "a page that shows what was ticked on another one: it leads back to that list",
@@ -269,8 +270,10 @@ OURS = {"level", "column"}  # hidden fields by whose place others are read: chan
 
 def hostile(each: Field) -> dict[str, list[str]]:
     """What to send instead of a field's value, by name."""
-    told = {name: [text] for name, text in TEXTS.items()}
-    if each.kind not in {"radio", "checkbox", "select"}:
+    if each.kind == "hidden":  # a program may; no browser does
+        return {name: [text] for name, text in {**TEXTS, **NUMBERS}.items() if name in TAMPERED}
+    told = {name: [text] for name, text in TEXTS.items() if each.kind not in CHOSEN or name in TAMPERED}
+    if each.kind not in CHOSEN:
         told |= {name: [text] for name, text in NUMBERS.items()}
     if each.kind in {"date", "datetime-local", "time"}:
         told |= {name: [text] for name, text in DATES.items()}
@@ -382,3 +385,57 @@ def test_a_form_with_anything_in_it_has_a_sentence_and_loses_nothing(administrat
             for label, values in hostile(each).items():
                 walk.check(form, right | {each.name: values}, each.name, label)
     assert not walk.wrong, "\n".join(walk.wrong)
+
+
+@pytest.fixture
+def anywhere(either_registry, settings):
+    """An administrator's browser, on a registry of either kind."""
+    app = create_app(settings, either_registry)
+    with either_registry.session() as session:
+        user = users.add(session, "administrator@ville.example", "Anne", "administrator", None, NOW)
+        token = users.open_session(session, user, NOW, timedelta(hours=1))
+    furnish(either_registry)
+    browser = TestClient(app, follow_redirects=False, raise_server_exceptions=False)
+    browser.cookies.set(COOKIE, token)
+    browser.csrf = re.search(r'name="csrf" value="([0-9a-f]+)"', browser.get("/method").text)[1]
+    yield browser
+    app.state.store.close()
+
+
+UNSTORABLE = {"NUL": "a\0b", "huge": "9" * 30}  # no text of PostgreSQL, no integer of either
+
+
+@pytest.mark.parametrize("empty_registry", ["postgresql"], indirect=True)
+def test_a_field_that_a_database_cannot_hold_has_a_sentence(anywhere):
+    """Neither NUL nor a number of thirty digits reaches a database that would refuse it."""
+    wrong = []
+    for form in forms_of(anywhere.app, walked(anywhere)).values():
+        if form.action in {"/sign-out", "/people/1/delete", "/account/password"}:
+            continue
+        for each in different(form):
+            for label, text in UNSTORABLE.items() if each.name != "csrf" else ():
+                told = form.sent() | {each.name: [text]}
+                sent = urlencode(told, doseq=True)
+                kind = {"content-type": "application/x-www-form-urlencoded"}
+                answer = (
+                    anywhere.get(f"{form.action}?{sent}")
+                    if form.method == "get"
+                    else anywhere.post(form.action, content=sent, headers=kind)
+                )
+                if answer.status_code >= 500:
+                    wrong.append(f"{form.method} {form.action}: {each.name} {label}")
+    assert wrong == []
+
+
+def test_an_address_that_a_database_cannot_hold_is_not_found(anywhere):
+    wrong = []
+    for route in iter_route_contexts(anywhere.app.routes):
+        for method in route.methods & {"GET", "POST", "PUT", "DELETE"}:
+            for text in ("9" * 30, "a%00b", "%ED%B2%80") if "{" in route.path else ():
+                path = re.sub(r"\{[\w:]+\}", text, route.path)
+                told = {"csrf": anywhere.csrf} if method == "POST" else None
+                said = {} if method == "GET" else {"X-CSRF-Token": anywhere.csrf}
+                answer = anywhere.request(method, path, data=told, headers=said)
+                if answer.status_code >= 500:
+                    wrong.append(f"{method} {route.path}: {text}")
+    assert wrong == []
