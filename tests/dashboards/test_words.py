@@ -102,6 +102,17 @@ def test_every_outcome_metric_and_its_unit_have_words() -> None:
     assert {key for key, outcome in OUTCOMES.items() if outcome.family == "voice"} == words.VOICES
 
 
+def test_every_cause_of_quarantine_says_what_to_do() -> None:
+    assert set(words.QUARANTINE_REMEDIES) == set(words.QUARANTINE_CODES)
+    verbs = re.compile(
+        r"\b(?:corrigez|dites|remplacez|vérifiez|donnez|installez|réglez|prévenez|voyez|remettez|écartez)\b"
+    )
+    for code, text in words.QUARANTINE_REMEDIES.items():
+        assert verbs.search(text.lower()), code
+        assert words.remedy(code, language("en")) != text, code
+    assert words.remedy("of tomorrow", language("fr")) == ""
+
+
 def test_numbers_are_written_as_each_language_does() -> None:
     fr, en = language("fr"), language("en")
     assert (fr.number(1412), en.number(1412)) == ("1\u202f412", "1,412")
