@@ -39,6 +39,7 @@ from service.web import (
     quarantine,
     rooms,
     second_factor,
+    security_txt,
     shares,
     sign_in,
     sign_in_oidc,
@@ -60,6 +61,7 @@ PUBLIC = (
     sign_in.public,
     passwords.public,
     shares.public,
+    security_txt.public,
     health.router,
     api.by_token,
 )

@@ -93,6 +93,14 @@ def _mailbox(address: str) -> str:
     return address
 
 
+def _contact(where: str) -> str:
+    if where and not where.startswith("https://"):
+        return _mailbox(where)
+    if not where.isprintable() or " " in where:
+        raise ValueError("should be an e-mail address or an https:// address")
+    return where
+
+
 def _role_rules(given: str) -> str:
     if given:
         role_rules(given)
@@ -236,6 +244,11 @@ class Settings(BaseSettings):
         "",
         max_length=300,
         description="Where an obstacle is reported: e-mail address, https:// address of a form, or telephone",
+    )
+    security_contact: Annotated[str, AfterValidator(_contact)] = Field(
+        "",
+        max_length=300,
+        description="Where a weakness is told, for /.well-known/security.txt: e-mail or https:// address",
     )
     locale: Literal["fr", "en"] = Field("fr", description="Language where a reader has not chosen")
     timezone: Annotated[str, AfterValidator(_known_zone)] = Field("Europe/Paris", description="Of local days")

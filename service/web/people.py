@@ -109,8 +109,8 @@ def make_link(request: Request, person: Administrator, number: Number) -> Respon
         if not user.active:
             return RedirectResponse(f"/people/{number}", 303)
         token = password_links.make(session, user, datetime.now(UTC), INVITED)
-    # where the administrator is, not TEMOIN_PUBLIC_URL: that may be the forms' own address
-    return _one(request, person, number, link=f"{request.base_url}new-password/{token}")
+    base = request.app.state.settings.public_url or str(request.base_url).rstrip("/")
+    return _one(request, person, number, link=f"{base}/new-password/{token}")
 
 
 @router.post("/people/{number}/sessions", dependencies=CHECKED)

@@ -12,6 +12,7 @@ from service.registry import users
 # the least role that is let in; each is let in wherever those above it in this table are
 ACCESS = {
     "nobody": """
+        GET /.well-known/security.txt
         GET /accessibilite
         GET /forgotten-password
         POST /forgotten-password

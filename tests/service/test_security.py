@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 import base64
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
 from service.registry import users
+from service.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs/security.md"
@@ -229,3 +230,45 @@ def test_dependencies_are_locked_by_hash():
         assert len(pinned) == len(re.findall(r"^[\w.-]+(?:\[.*\])?\s*(?:==|@|>|<|~)", text, re.MULTILINE)), (
             lock
         )
+
+
+# -------------------------------------------------------------------------------------------- small promises
+
+
+def test_where_a_weakness_is_told_is_said_to_everybody(stranger, app):
+    """RFC 9116: a contact, and a day after which it is not to be believed."""
+    assert stranger.get("/.well-known/security.txt").status_code == 404
+    for given, told in [("rssi@ville.example", "mailto:rssi@ville.example"), ("https://v.example/s", None)]:
+        app.state.settings = app.state.settings.model_copy(
+            update={"security_contact": given, "public_url": "https://t.example"}
+        )
+        answer = stranger.get("/.well-known/security.txt")
+        assert answer.headers["content-type"].startswith("text/plain")
+        fields = dict(line.split(": ", 1) for line in answer.text.splitlines())
+        assert fields["Contact"] == (told or given)
+        left = datetime.fromisoformat(fields["Expires"]) - datetime.now(UTC)
+        assert timedelta(days=30) < left < timedelta(days=365)
+        assert fields["Canonical"] == "https://t.example/.well-known/security.txt"
+
+
+@pytest.mark.parametrize("bad", ["nobody", "http://v.example", "https://v.example/\nContact: x", "a@b c"])
+def test_a_contact_that_cannot_be_is_refused(bad):
+    with pytest.raises(ValueError, match="should be an e-mail address"):
+        Settings(security_contact=bad)
+
+
+def test_signing_out_empties_what_the_browser_kept(reader):
+    assert (
+        reader.post("/sign-out", data={"csrf": reader.csrf}).headers["clear-site-data"]
+        == '"cache", "storage"'
+    )
+
+
+def test_an_invitation_carries_the_address_people_come_by(app, browser_of):
+    app.state.settings = app.state.settings.model_copy(update={"public_url": "http://temoin.example"})
+    browser = browser_of("administrator")
+    number = re.search(r'href="/people/(\d+)"', browser.get("/people").text)[1]
+    path, form = f"/people/{number}/link", {"csrf": browser.csrf}
+    answer = browser.post(path, data=form, headers={"Host": "evil.example"})
+    assert "http://temoin.example/new-password/" in answer.text
+    assert "evil.example" not in answer.text
