@@ -18,7 +18,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from sensors.landing import MEGABYTE
 from sensors.reading import LandingError, StoreError
-from service import broker, ingest, jobs, sources
+from service import broker, ingest, jobs, mail, sources
+from service.oidc import BACK, OidcError, Provider
 from service.registry import Registry, RegistryError
 from service.registry.tables import Lease, StaleDay
 from service.river import open_landing, open_store
@@ -66,6 +67,8 @@ def examine(settings: Settings, now: datetime) -> Iterator[Finding]:
         ("landing", _landing),
         ("gateways", _gateways),
         ("jobs", _jobs),
+        ("sign-in", _provider),
+        ("mail", _mail),
     )
     for part, look in parts:
         for verdict, sentence in look(settings, now):
@@ -403,3 +406,34 @@ def _jobs(settings: Settings, now: datetime) -> Iterator[tuple[Verdict, str]]:
         yield "warn", f"A day has waited for its outcomes for {hours:.0f} h: see what `temoin jobs` logs."
     else:
         yield "ok", f"run by {lease.holder}."
+
+
+def _provider(settings: Settings, _now: datetime) -> Iterator[tuple[Verdict, str]]:
+    if not settings.oidc_issuer:
+        return
+    try:
+        Provider(settings).look()
+    except OidcError as error:
+        yield (
+            "fail",
+            f"The OpenID provider cannot be used: {error}. See OIDC_ISSUER and the way out of this machine.",
+        )
+        return
+    yield (
+        "ok",
+        f"{settings.oidc_issuer} answers; it sends people back to {settings.public_url}{BACK}.",
+    )
+
+
+def _mail(settings: Settings, _now: datetime) -> Iterator[tuple[Verdict, str]]:
+    if settings.smtp_url is None:
+        return
+    try:
+        mail.look(settings, PATIENCE)
+    except mail.MailError as error:
+        yield (
+            "fail",
+            f"No mail can be sent: {error}. See SMTP_URL; nobody gets a link for a forgotten password.",
+        )
+        return
+    yield "ok", f"The mail server takes what {settings.mail_from} writes; nothing was sent."

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from service.settings import Settings
 
 TIMEOUT = 15  # seconds
+OK = 250  # SMTP's
 PORTS = {"smtps": 465, "smtp": 587, "smtp+plain": 25}
 
 
@@ -40,15 +41,30 @@ def send(settings: Settings, to: str, subject: str, text: str) -> None:
         raise MailError(_why(error)) from error
 
 
-def _connected(url: str) -> smtplib.SMTP:
+def look(settings: Settings, patience: float) -> None:
+    """Sign in at the server and say whom from, sending nothing; raises MailError. `patience` in seconds."""
+    if settings.smtp_url is None:
+        raise MailError("TEMOIN_SMTP_URL is not set")
+    try:
+        with _connected(settings.smtp_url.get_secret_value(), patience) as server:
+            server.ehlo_or_helo_if_needed()
+            code, _ = server.mail(settings.mail_from)
+            if code != OK:
+                raise MailError(f"it refuses mail from {settings.mail_from} ({code})")
+            server.rset()
+    except (smtplib.SMTPException, OSError, ValueError) as error:
+        raise MailError(_why(error)) from error
+
+
+def _connected(url: str, patience: float = TIMEOUT) -> smtplib.SMTP:
     """`smtps`: TLS from the first byte; `smtp`: STARTTLS, insisted on; `smtp+plain`: a relay next door."""
     parts = urlsplit(url)
     host, port = parts.hostname or "localhost", parts.port or PORTS[parts.scheme]
     trusted = ssl.create_default_context()
     if parts.scheme == "smtps":
-        server: smtplib.SMTP = smtplib.SMTP_SSL(host, port, timeout=TIMEOUT, context=trusted)
+        server: smtplib.SMTP = smtplib.SMTP_SSL(host, port, timeout=patience, context=trusted)
     else:
-        server = smtplib.SMTP(host, port, timeout=TIMEOUT)
+        server = smtplib.SMTP(host, port, timeout=patience)
     try:
         if parts.scheme == "smtp":
             server.starttls(context=trusted)

@@ -83,6 +83,13 @@ class Provider:
         self._until, self._away_until, self._keys_at = 0.0, 0.0, -float(RENEWED)
         self._keys: dict[str, Any] = {}
 
+    def look(self) -> None:
+        """Ask whether it can be used: its addresses and its keys. Raises ProviderAway, TokenRefused."""
+        for name in ("authorization_endpoint", "token_endpoint"):
+            self._address(name)
+        if not self._key_set().keys:
+            raise ProviderAway("it publishes no key that signs")
+
     def begin(self, path: str) -> tuple[str, Attempt]:
         """Where to send the browser, and what it has to bring back. Raises ProviderAway."""
         from authlib.common.security import generate_token  # noqa: PLC0415 - 9 MB, once somebody signs in so

@@ -6,16 +6,24 @@ import json
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.handlers import Sink
 from pydantic import SecretStr
 from sqlalchemy import delete
 from typer.testing import CliRunner
+
+sys.path.insert(0, str(Path(__file__).parent))  # test folders are not packages; `openid` is a sibling
+
+import openid
 
 from sensors.reading import Message
 from sensors.receive import ReceiverStatus
@@ -258,3 +266,78 @@ def test_the_command_fails_when_something_does_and_says_it_as_json_too(settings,
     assert "fail broker" in told.output
     lines = CliRunner().invoke(cli.app, ["doctor", "--json"]).output.splitlines()
     assert {json.loads(line)["part"] for line in lines} >= {"settings", "disk", "registry", "store", "broker"}
+
+
+# ----------------------------------------------------------------------------------- the provider, and mail
+
+
+@pytest.fixture
+def provider():
+    provider = openid.Provider()
+    yield provider
+    provider.close()
+
+
+def at_provider(settings, issuer: str):
+    given = {"oidc_issuer": issuer, "oidc_client_id": openid.CLIENT, "public_url": "https://t.example"}
+    return settings.model_copy(update=given)
+
+
+def closed_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_a_provider_that_publishes_what_is_needed_is_well(settings, provider):
+    ((verdict, sentence),) = said(at_provider(settings, provider.issuer), "sign-in")
+    assert verdict == "ok"
+    assert "https://t.example/sign-in/oidc/back" in sentence
+
+
+def test_a_provider_that_is_away_or_is_another_one_fails_with_what_to_look_at(settings, provider):
+    for issuer in (f"http://127.0.0.1:{closed_port()}", f"{provider.issuer}/"):
+        ((verdict, sentence),) = said(at_provider(settings, issuer), "sign-in")
+        assert verdict == "fail"
+        assert "See OIDC_ISSUER" in sentence
+
+
+def test_nothing_is_said_of_a_provider_or_mail_that_nobody_set(settings):
+    assert said(settings, "sign-in") == said(settings, "mail") == []
+
+
+def by_mail(settings, port: int):
+    given = {"smtp_url": SecretStr(f"smtp+plain://127.0.0.1:{port}"), "public_url": "https://t.example"}
+    return settings.model_copy(update=given)
+
+
+class Refusing:
+    """A mail server that takes nothing from us."""
+
+    async def handle_MAIL(self, *_given):  # noqa: N802 - aiosmtpd's name for it
+        """Refuse the sender."""
+        return "550 not you"
+
+
+@pytest.mark.parametrize(("handler", "verdict"), [(Sink(), "ok"), (Refusing(), "fail")])
+def test_mail_is_asked_whether_it_takes_ours_and_none_is_sent(settings, handler, verdict):
+    server = Controller(handler, hostname="127.0.0.1", port=closed_port())
+    server.start()
+    try:
+        assert [each for each, _ in said(by_mail(settings, server.port), "mail")] == [verdict]
+    finally:
+        server.stop()
+
+
+def test_mail_that_does_not_answer_fails_within_its_patience(settings):
+    """It listens and never says a word."""
+    with socket.socket() as mute:
+        mute.bind(("127.0.0.1", 0))
+        mute.listen()
+        before = time.monotonic()
+        settings = by_mail(settings, mute.getsockname()[1])
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(doctor_module, "PATIENCE", 0.3)
+            ((verdict, sentence),) = said(settings, "mail")
+        assert (verdict, time.monotonic() - before < 5) == ("fail", True)
+        assert "See SMTP_URL" in sentence
