@@ -1229,7 +1229,9 @@ class AccountPage:
     mistakes: Mapping[str, str] = field(default_factory=dict)
     done: Literal["password", "sessions"] | None = None
     token: str = ""  # just made, shown once
-    named: str = ""  # typed
+    named: str = ""  # typed, as the two that follow
+    scope: str = "read"
+    days: str = "90"
     template = "account.html"
 
 
@@ -1313,6 +1315,7 @@ class SignInPage:
     )
     new_password: bool = False  # it was just chosen
     kept: Kept | None = None
+    known: bool = False  # the provider may still know this browser, and can be told to forget it
     template = "sign_in.html"
 
 

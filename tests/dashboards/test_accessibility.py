@@ -137,3 +137,45 @@ def test_every_test_the_document_names_exists() -> None:
     for file, test in named:
         text = (TESTS / file).read_text(encoding="utf-8")
         assert re.search(rf"^(?:async )?def {test}\(", text, re.MULTILINE), f"{file}::{test}"
+
+
+def test_every_description_that_a_field_names_is_on_its_page(pages: dict[str, str]) -> None:
+    for name, html in pages.items():
+        named = {
+            key
+            for keys in re.findall(r'aria-(?:describedby|labelledby)="([^"]+)"', html)
+            for key in keys.split()
+        }
+        assert [key for key in named if f'id="{key}"' not in html] == [], name
+
+
+# a label says all there is to say of these; any other field one types in has a hint, always or once mistaken
+PLAIN = {
+    "q",
+    "device_name",
+    "email",
+    "name",
+    "label",
+    "model",
+    "day",
+    "at",
+    "start",
+    "end",
+    "first",
+    "last",
+    "website",
+    "opens",
+}
+
+
+def test_a_field_to_type_in_has_a_hint_unless_its_label_says_all(pages: dict[str, str]) -> None:
+    bare = set()
+    for html in pages.values():
+        for field in re.findall(r"<(?:input|textarea)\b[^>]*>", html):
+            kind = re.search(r'type="([\w-]+)"', field)
+            if kind and kind.group(1) in {"hidden", "radio", "checkbox", "password"}:
+                continue
+            found = re.search(r'name="([\w-]+)', field)
+            if found and "aria-describedby" not in field:
+                bare.add(found.group(1))
+    assert bare - PLAIN == set()
