@@ -7,16 +7,23 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Depends, HTTPException, Request
+from pydantic import BaseModel, ConfigDict, Field
 
 from service import device_health, placing
 from service.api.paging import Paging
+from service.api.unchanged import IfMatch
+from service.auth import Person, change_checked, needs
 from service.registry import devices
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
     from service.registry.tables import Device
 
 router = APIRouter(prefix="/api/v1/devices", tags=["devices"])
 Part = Annotated[Paging, Depends()]
+Facilities = Annotated[Person, Depends(needs("facilities"))]
+Have = Annotated[IfMatch, Depends()]
 
 
 @dataclass(frozen=True)
@@ -44,12 +51,25 @@ class ApiStay:
 
 @dataclass(frozen=True)
 class ApiDeviceWhole(ApiDevice):
-    """A device, what is known of it, and where it was, the latest last."""
+    """A device, what is known of it, and where it was, the latest last.
+
+    `version` changes with what people say of it, not with what it measures.
+    """
 
     model: str | None
     position: str | None
     continues: str | None
     stays: list[ApiStay]
+    version: str
+
+
+class DeviceFacts(BaseModel):
+    """What is to be said of a device: what is left out stays, null takes away."""
+
+    model_config = ConfigDict(extra="forbid")
+    label: str | None = Field(None, max_length=120)
+    model: str | None = Field(None, max_length=120)
+    position: str | None = Field(None, max_length=200)
 
 
 @router.get("")
@@ -66,21 +86,56 @@ def list_devices(request: Request, paging: Part) -> list[ApiDevice]:
 @router.get("/{key:path}")
 def get_device(request: Request, key: str) -> ApiDeviceWhole:
     """One device, by its key `gateway/name`."""
-    now = datetime.now(UTC)
     with request.app.state.registry.session() as session:
-        device = devices.find(session, key)
-        if device is None:
-            raise HTTPException(404, "There is no such device.")
-        stays = [ApiStay(each.room.slug, each.start, each.end) for each in placing.stays(device)]
-        quiet = device_health.silent(session, [device], now, request.app.state.settings.zone)
-        here = next((each.room for each in reversed(stays) if each.start <= now and each.end is None), None)
-        return ApiDeviceWhole(
-            **vars(_device(device, here, silent=bool(quiet))),
-            model=device.model,
-            position=device.position,
-            continues=device.continues_key,
-            stays=stays,
-        )
+        return _whole(request, session, _known(session, key))
+
+
+@router.patch("/{key:path}", dependencies=[Depends(change_checked)])
+def describe_device(
+    request: Request,
+    person: Facilities,  # noqa: ARG001 - let in
+    key: str,
+    said: DeviceFacts,
+    have: Have,
+) -> ApiDeviceWhole:
+    """Say what a device is called, its make, where in its room it hangs."""
+    texts = {
+        name: " ".join(text.split()) if text else None
+        for name, text in said.model_dump(exclude_unset=True).items()
+    }
+    for name, text in texts.items():
+        if not (text or "").isprintable():
+            raise HTTPException(422, f"{name}: has characters that cannot be printed; leave them out.")
+    with request.app.state.registry.session() as session:
+        device = _known(session, key)
+        have.check(placing.seen(device))
+        for name, text in texts.items():
+            setattr(device, name, text or None)
+        return _whole(request, session, device)
+
+
+def _known(session: Session, key: str) -> Device:
+    device = devices.find(session, key)
+    if device is None:
+        raise HTTPException(404, "There is no such device.")
+    return device
+
+
+def _whole(request: Request, session: Session, device: Device) -> ApiDeviceWhole:
+    now = datetime.now(UTC)
+    stays = [ApiStay(each.room.slug, each.start, each.end) for each in placing.stays(device)]
+    quiet = device_health.silent(session, [device], now, request.app.state.settings.zone)
+    here = next(
+        (each.room for each in stays if each.start <= now and (each.end is None or each.end > now)), None
+    )
+    return ApiDeviceWhole(
+        **vars(_device(device, here, silent=bool(quiet))),
+        model=device.model,
+        position=device.position,
+        continues=device.continues_key,
+        stays=stays,
+        version=placing.seen(device),
+    )
 
 
 def _device(device: Device, room: str | None, *, silent: bool) -> ApiDevice:

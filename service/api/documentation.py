@@ -39,6 +39,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     401: {"model": ErrorEnvelope, "description": "Nobody is signed in"},
     403: {"model": ErrorEnvelope, "description": "The role or the token does not let in"},
     404: {"model": ErrorEnvelope, "description": "There is no such thing"},
+    412: {"model": ErrorEnvelope, "description": "Changed since the version that `If-Match` names"},
     422: {"model": ErrorEnvelope, "description": "A parameter cannot be read"},
     423: {"model": ErrorEnvelope, "description": "Hidden until the experiment is over"},
     503: {"model": ErrorEnvelope, "description": "The registry or the store does not answer"},

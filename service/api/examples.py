@@ -15,6 +15,7 @@ DEVICE = {
     "last_seen": MOMENT,
     "silent": False,
 }
+FACTS = {"label": "Ambiance, mur nord", "model": "AM307", "position": "mur nord, 1,5 m"}
 STAY = {"room": "loire", "start": "2026-01-05T08:00:00Z", "end": None}
 ARM = {"room": "loire", "switch": "2026-04-01"}
 MEASURE = {
@@ -87,8 +88,7 @@ EXAMPLES: dict[str, Any] = {
     "ApiDay": {"day": DAY, "outcome": "co2_occupied", "value": 612.5, "coverage": 0.97},
     "ApiDecision": DECISION,
     "ApiDevice": DEVICE,
-    "ApiDeviceWhole": DEVICE
-    | {"model": "AM307", "position": "mur nord, 1,5 m", "continues": None, "stays": [STAY]},
+    "ApiDeviceWhole": DEVICE | FACTS | {"continues": None, "stays": [STAY], "version": "9f86d081884c7d65"},
     "ApiDeviation": DEVIATION,
     "ApiDropped": {"dropped": 1412},
     "ApiExperiment": EXPERIMENT,
@@ -129,6 +129,7 @@ EXAMPLES: dict[str, Any] = {
     "ApiStay": STAY,
     "ApiTaken": {"items": 2, "readings": 5, "refused": []},
     "ApiTried": {"topic": "usine/four-1/etat", "readings": [READING], "reason": None},
+    "DeviceFacts": FACTS,
     "DropReason": {"reason": "Essais de l’installateur"},
     "ErrorBody": ERROR,
     "ErrorEnvelope": {"error": ERROR},

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Body, Depends, HTTPException, Path, Query, Reques
 from sensors.mapping import Mapping, MappingRefused
 from service import embargo, mapping_form
 from service.api.paging import Paging
+from service.api.unchanged import IfMatch
 from service.auth import Person, change_checked, needs
 from service.registry import mappings, quarantine
 from service.registry.tables import QuarantineCause, Replay
@@ -25,6 +26,7 @@ router = APIRouter(prefix="/api/v1", tags=["quarantine"])
 Part = Annotated[Paging, Depends()]
 Number = Annotated[int, Path(ge=1, lt=2**31)]  # PostgreSQL's integer
 Facilities = Annotated[Person, Depends(needs("facilities"))]
+Have = Annotated[IfMatch, Depends()]
 CHANGES = [Depends(change_checked)]
 ENTRIES = 20
 PAYLOAD = 4000  # bytes shown
@@ -173,7 +175,7 @@ def replay_cause(request: Request, person: Facilities, cause: Number) -> ApiRepl
 
 
 @router.post("/quarantine/{cause}/drop", dependencies=CHANGES)
-def drop_cause(request: Request, person: Facilities, cause: int, why: DropReason) -> ApiDropped:
+def drop_cause(request: Request, person: Facilities, cause: Number, why: DropReason) -> ApiDropped:
     """Give the messages of a cause up."""
     reason = " ".join(why.reason.split())
     if not reason or len(reason) > 300 or not reason.isprintable():  # noqa: PLR2004 - as the page says
@@ -230,25 +232,27 @@ def try_mapping(request: Request, person: Facilities, said: Said) -> list[ApiTri
 
 
 @router.put("/mappings/{number}", dependencies=CHANGES)
-def correct_mapping(request: Request, person: Facilities, number: Number, said: Said) -> ApiKept:
+def correct_mapping(request: Request, person: Facilities, number: Number, said: Said, have: Have) -> ApiKept:
     """Correct a mapping: its next version, and what it speaks of is read again."""
-    return _keep(request, person, said, number)
+    return _keep(request, person, said, number, have)
 
 
 @router.delete("/mappings/{number}", status_code=202, dependencies=CHANGES)
-def withdraw_mapping(request: Request, person: Facilities, number: Number) -> ApiReplay:
+def withdraw_mapping(request: Request, person: Facilities, number: Number, have: Have) -> ApiReplay:
     """Let a mapping hold no longer: its messages wait again, its readings are taken back."""
     with request.app.state.registry.session() as session:
-        _holding(session, number)
+        have.check(_holding(session, number).version)
         mappings.withdraw(session, number, person.name, datetime.now(UTC))
         return _replay(mappings.ask(session, person.name, datetime.now(UTC), mapping=number))
 
 
-def _keep(request: Request, person: Person, said: dict[str, Any], number: int | None) -> ApiKept:
+def _keep(
+    request: Request, person: Person, said: dict[str, Any], number: int | None, have: IfMatch | None = None
+) -> ApiKept:
     mapping, now = _said(said), datetime.now(UTC)
     with request.app.state.registry.session() as session:
-        if number is not None:
-            _holding(session, number)
+        if number is not None and have is not None:
+            have.check(_holding(session, number).version)
         try:
             mapping_form.refuse_taken(session, mapping, number)
             row = mappings.keep(session, mapping, person.name, now, number)
@@ -271,10 +275,11 @@ def _found(session: Session, cause: Number) -> QuarantineCause:
     return found
 
 
-def _holding(session: Session, number: Number) -> None:
+def _holding(session: Session, number: Number) -> MappingVersion:
     rows = mappings.versions(session, number)
     if not rows or rows[0].document is None:
         raise HTTPException(404, f"No mapping {number} holds.")
+    return rows[0]
 
 
 def _cause(cause: QuarantineCause) -> ApiCause:

@@ -27,6 +27,7 @@ ACCESS = {
         GET /sign-in
         GET /sign-in/oidc
         GET /sign-in/oidc/back
+        GET /sign-in/oidc/out
         GET /sign-in/{token}
         POST /sign-in
         POST /sign-in/code
@@ -80,6 +81,7 @@ ACCESS = {
     """,
     "facilities": """
         DELETE /api/v1/mappings/{number}
+        PATCH /api/v1/devices/{key:path}
         POST /api/v1/mappings
         POST /api/v1/mapping-previews
         POST /api/v1/quarantine/{cause}/drop
