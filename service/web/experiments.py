@@ -61,7 +61,7 @@ _OPTIONS = {"temperature": ("cooler", "same", "warmer"), "helped": tuple("123456
 def experiments_page(request: Request, person: Annotated[Person, Depends(signed_in)]) -> Response:
     """Every experiment, grouped by what it asks for."""
     with request.app.state.registry.session() as session:
-        found = tuple(line(session, each, today(request)) for each in experiments.everything(session))
+        found = tuple(line(each, today(request)) for each in experiments.everything(session))
     return reply(request, ExperimentsPage(found), person=person)
 
 
@@ -98,16 +98,15 @@ def _equipment(session: Session, store: ReadingStore, protocol: Protocol, at: da
     return shopping_list([measure.outcome for measure in protocol.measures], measured)
 
 
-def line(session: Session, experiment: Experiment, day: date, *, frozen: bool = False) -> ExperimentLine:
-    """An experiment in a list; its effect from the frozen look, or from today's panel until there is one.
+def line(experiment: Experiment, day: date) -> ExperimentLine:
+    """An experiment in a list; its effect from the look that was frozen, and none until there is one.
 
-    `frozen` shows none until then: a panel is several queries, and a list of them many.
+    A panel is several queries, and a list of them many; jobs freeze the look the night after the end.
     """
     status = experiments.status(experiment, day)
     starts, ends = experiment.starts, experiment.ends
     treated = sum(arm.switch is not None for arm in experiment.arms)
-    over = status in ("ended", "decided") and not (frozen and results.final_look(experiment) is None)
-    shown = _headline(session, experiment, day) if over else {}
+    shown = _headline(experiment) if status in ("ended", "decided") else {}
     dated = starts is not None and ends is not None
     return ExperimentLine(
         slug=experiment.slug,
@@ -127,13 +126,9 @@ def line(session: Session, experiment: Experiment, day: date, *, frozen: bool = 
     )
 
 
-def _headline(session: Session, experiment: Experiment, day: date) -> dict[str, Any]:
+def _headline(experiment: Experiment) -> dict[str, Any]:
     look = results.final_look(experiment)
-    if look is not None:
-        document = look.result
-    else:
-        result = results.result_of(session, experiment, day)
-        document = {} if result is None else result.to_dict()
+    document = {} if look is None else look.result
     primary = document.get("primary")
     if primary is None:
         return {}

@@ -79,7 +79,7 @@ def _lines(
     given = waiting.answers_so_far(session, [key for key, where in status.items() if where == "running"])
     for each in found:
         mine = each.owner is not None and each.owner.email == person.email
-        shown = replace(line(session, each, day, frozen=True), mine=mine)
+        shown = replace(line(each, day), mine=mine)
         running = shown.status == "running"
         by_status[shown.status].append(replace(shown, answers=given.get(each.id, 0)) if running else shown)
     return by_status
