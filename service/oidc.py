@@ -36,6 +36,8 @@ RETRIED = 20  # seconds until a provider that was away is asked again
 RENEWED = 60
 BACK = "/sign-in/oidc/back"  # where the provider sends people
 
+KNOWN = "temoin-oidc-known"  # the cookie of a browser that came by a provider which can sign it out
+
 
 class OidcError(Exception):
     """OidcError
@@ -109,13 +111,26 @@ class Provider:
         address = self._address("authorization_endpoint")
         return f"{address}{'&' if '?' in address else '?'}{urlencode(asked)}", attempt
 
-    def finish(self, attempt: Attempt, code: str, now: datetime) -> Told:
-        """Who came back with this code. Raises ProviderAway, TokenRefused."""
+    def finish(self, attempt: Attempt, code: str, now: datetime) -> tuple[Told, str]:
+        """Who came back with this code, and the ID token that says so. Raises ProviderAway, TokenRefused."""
         tokens = self._exchange(attempt, code)
-        claims = self._checked(str(tokens.get("id_token", "")), attempt, now)
+        id_token = str(tokens.get("id_token", ""))
+        claims = self._checked(id_token, attempt, now)
         if "email" not in claims or self._role(claims) is None:
             claims = {**self._more(str(tokens.get("access_token", "")), claims), **claims}
-        return self._told(claims)
+        return self._told(claims), id_token
+
+    def end(self, id_token: str) -> str | None:
+        """Where one signs out there too (OpenID Connect RP-Initiated Logout 1.0, section 2), if it says so.
+
+        Raises ProviderAway.
+        """
+        address = self._discovered().get("end_session_endpoint")
+        if not isinstance(address, str) or not _reachable(address):
+            return None
+        asked = {"client_id": self.client, "post_logout_redirect_uri": f"{self._settings.public_url}/sign-in"}
+        asked |= {"id_token_hint": id_token} if id_token else {}
+        return f"{address}{'&' if '?' in address else '?'}{urlencode(asked)}"
 
     # ------------------------------------------------------------------------------------ what it says
 

@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from dashboards.pages import Kept, SignInPage
 from service.auth import (
     Throttle,
+    cookie,
     csrf_checked,
     current_person,
     end_session,
@@ -22,6 +23,7 @@ from service.auth import (
     safe_path,
     start_session,
 )
+from service.oidc import KNOWN
 from service.registry import users
 from service.web.kept import carried, resume
 from service.web.reply import reply
@@ -174,6 +176,7 @@ def sign_in_form(
         provider=settings.oidc_name if settings.oidc_issuer else None,
         new_password=new_password,
         kept=kept,
+        known=bool(settings.oidc_issuer and cookie(request, KNOWN)),
     )
     response = reply(request, page, status)
     keep_form(request, response, half)

@@ -14,7 +14,7 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from sqlalchemy.exc import IntegrityError
 
 from service.auth import cookie, current_person, delete_cookie, safe_path, set_cookie
-from service.oidc import BACK, Attempt, ClockRefused, OidcError, Provider, ProviderAway, TokenRefused
+from service.oidc import BACK, KNOWN, Attempt, ClockRefused, OidcError, Provider, ProviderAway, TokenRefused
 from service.registry import identities
 from service.registry.identities import IdentityRefused
 from service.web.sign_in import address_of, sign_in_form, welcome
@@ -30,6 +30,8 @@ LASTING = timedelta(minutes=10)  # to sign in at the provider
 TABS = 3  # in which somebody may be on the way at once
 LONGEST_PATH = 400  # characters: the cookie holds TABS of them
 LONGEST_CODE = 4000
+LONGEST_TOKEN = 3500  # of a cookie's 4096
+TOO_LONG = "-"  # in its place; the provider then asks who signs out
 FAULTS: dict[type[OidcError], tuple[str, int]] = {
     ProviderAway: ("away", 503),
     ClockRefused: ("clock", 400),
@@ -65,6 +67,21 @@ def back(request: Request, state: str = "", code: str = "", error: str = "", iss
     return response
 
 
+@public.get("/sign-in/oidc/out")
+def out(request: Request) -> Response:
+    """Signed out here already: to the provider, which signs out there and sends back to the sign-in page."""
+    provider, token = _provider(request), cookie(request, KNOWN)
+    if current_person(request) is not None or not token:
+        return RedirectResponse("/sign-in", 303)
+    try:
+        address = provider.end("" if token == TOO_LONG else token)
+    except ProviderAway as error:
+        return _failed(request, "/", "away", str(error), 503)
+    response = RedirectResponse(address or "/sign-in", 303)
+    delete_cookie(request, response, KNOWN)
+    return response
+
+
 def _came_back(
     request: Request, provider: Provider, attempt: Attempt, code: str, error: str, iss: str
 ) -> Response:
@@ -77,7 +94,8 @@ def _came_back(
     if wait:
         return sign_in_form(request, attempt.path, error="too_many", status=429, wait=wait)
     try:
-        told = provider.finish(attempt, code[:LONGEST_CODE], datetime.now(UTC))
+        told, token = provider.finish(attempt, code[:LONGEST_CODE], datetime.now(UTC))
+        ends_there = provider.end(token) is not None
         response = welcome(request, _person(request, told), attempt.path)
     except OidcError as fault:
         key, status = FAULTS[type(fault)]
@@ -85,6 +103,9 @@ def _came_back(
     except IdentityRefused as refused:
         return _failed(request, attempt.path, refused.why, f"subject {told.subject!r}", 403)
     throttle.forgive(address)
+    if ends_there:
+        lasting = timedelta(hours=request.app.state.settings.session_hours)
+        set_cookie(request, response, KNOWN, token if len(token) <= LONGEST_TOKEN else TOO_LONG, lasting)
     return response
 
 

@@ -487,3 +487,44 @@ def test_an_answer_that_is_none_is_as_if_it_were_away(stranger, app, settings, p
 def test_an_address_in_clear_is_not_gone_to(stranger, provider):
     provider.published["authorization_endpoint"] = "http://evil.example/authorize"
     assert refused(stranger.get("/sign-in/oidc"), "away")
+
+
+# ------------------------------------------------------------------------------------------ signing out there
+
+
+def sign_out(browser):
+    csrf = re.search(r'name="csrf" value="([^"]*)"', browser.get("/account").text)[1]
+    assert browser.post("/sign-out", data={"csrf": csrf}).status_code == 303
+
+
+@pytest.mark.parametrize(("much", "hinted"), [("", True), ("x" * 5000, False)])
+def test_where_the_provider_can_be_told_one_signs_out_there_too(stranger, provider, much, hinted):
+    """A token that no cookie can hold is not brought back: the provider then asks who it is."""
+    provider.published["end_session_endpoint"] = f"{provider.issuer}/end?tenant=ville"
+    sign_in(stranger, provider, much=much)
+    assert (
+        stranger.get("/sign-in/oidc/out").headers["location"] == "/sign-in"
+    )  # signed in: not by a mere link
+    sign_out(stranger)
+    assert 'href="/sign-in/oidc/out"' in stranger.get("/sign-in").text
+    address = urlsplit(stranger.get("/sign-in/oidc/out").headers["location"])
+    asked = {name: values[0] for name, values in parse_qs(address.query).items()}
+    assert f"{address.scheme}://{address.netloc}{address.path}" == f"{provider.issuer}/end"
+    assert (asked["tenant"], asked["client_id"]) == ("ville", openid.CLIENT)
+    assert asked["post_logout_redirect_uri"] == f"{HERE}/sign-in"
+    assert (asked.get("id_token_hint", "").count(".") == 2) is hinted
+    assert "/sign-in/oidc/out" not in stranger.get("/sign-in").text
+
+
+def test_where_it_cannot_nothing_is_kept_and_nothing_offered(stranger, provider):
+    sign_in(stranger, provider)
+    sign_out(stranger)
+    assert "temoin-oidc-known" not in stranger.cookies
+    assert "/sign-in/oidc/out" not in stranger.get("/sign-in").text
+    assert stranger.get("/sign-in/oidc/out").headers["location"] == "/sign-in"
+
+
+def test_an_address_in_clear_ends_nothing(stranger, provider):
+    provider.published["end_session_endpoint"] = "http://elsewhere.example/end"
+    assert sign_in(stranger, provider).status_code == 303
+    assert "temoin-oidc-known" not in stranger.cookies
