@@ -188,3 +188,18 @@ def test_each_word_of_the_glossary_is_used_on_some_page(used: dict[Any, str], wo
 def test_no_two_words_of_the_glossary_share_a_place() -> None:
     keys = [each.key for entries in GLOSSARY.values() for each in entries]
     assert len(keys) == len(set(keys)) > 20
+
+
+# where a form's mistakes have their sentences, each under « field-mistake »
+MISTAKES = ("device", "mapping_form", "person_fields", "place_fields")
+SENTENCE = re.compile(r'^"([\w-]+)": _\("([^"]+)"', re.MULTILINE)
+SAID = re.compile(r"\b\w+ez\b|\bau plus\b|\bdites\b|\bil y faut\b|\bfont l’affaire\b", re.IGNORECASE)
+REASONED = {"delete-used"}  # nothing is to be done: it says why
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_the_sentence_of_a_mistake_says_what_to_do(name: str) -> None:
+    found = SENTENCE.findall((ROOT / f"templates/{name}.html").read_text(encoding="utf-8"))
+    told = [(key, text) for key, text in found if key not in {*REASONED, "moved", "noted", "described"}]
+    assert len(told) > 8
+    assert [(key, text) for key, text in told if not SAID.search(text)] == []
