@@ -155,9 +155,8 @@ def site_hours(name: str, opens: str, closes: str, weekdays: Iterable[str]) -> H
         mistakes["weekdays"] = "missing"
     if len(told) == 2 and told["opens"] >= told["closes"] != time(0):  # noqa: PLR2004 - both were read
         mistakes["closes"] = "order"
-    if mistakes:
-        return Hours(name, weekdays=days, mistakes=mistakes)
-    return Hours(name, told["opens"].replace(tzinfo=None), told["closes"].replace(tzinfo=None), days)
+    plain = {key: at.replace(tzinfo=None) for key, at in told.items()}
+    return Hours(name, **plain, weekdays=days, mistakes=mistakes)
 
 
 def save_site(session: Session, site: Site | None, hours: Hours, now: datetime, zone: ZoneInfo) -> Site:

@@ -58,7 +58,8 @@ def make_token(
             called, sum(each.kind in users.API_KINDS for each in people.sessions(session, user, now))
         )
         if mistake:
-            return _page(request, person, {"token_name": mistake}, 422, named=token_name[:200])
+            typed = {"named": token_name[:200], "scope": scope, "days": days}
+            return _page(request, person, {"token_name": mistake}, 422, typed=typed)
         lasting = timedelta(days=int(days) if days in DAYS else 90)
         token = users.make_token(session, user, called, "write" if scope == "write" else "read", now, lasting)
     return _page(request, person, token=token)
@@ -110,7 +111,7 @@ def _page(
     *,
     done: str = "",
     token: str = "",
-    named: str = "",
+    typed: Mapping[str, str] | None = None,
 ) -> Response:
     zone = request.app.state.settings.zone
     with request.app.state.registry.session() as session:
@@ -122,6 +123,6 @@ def _page(
             mistakes=mistakes or {},
             done=SAID.get(done),
             token=token,
-            named=named,
+            **(typed or {}),
         )
     return reply(request, page, status, person=person)

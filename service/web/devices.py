@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from math import ceil
 from typing import TYPE_CHECKING, Annotated
@@ -77,7 +78,7 @@ def move_device(
     seen: Typed = "",
 ) -> Response:
     """Say that a device is in a room (in none, with `room` empty) since some moment, until further notice."""
-    form = DeviceForm(room=room, when=when, at=at)
+    form = {"room": room, "when": when, "at": at}
     with request.app.state.registry.session() as session:
         device = devices.find(session, key)
         if device is None:
@@ -110,7 +111,7 @@ def correct_stay(
     seen: Typed = "",
 ) -> Response:
     """Correct when a device came into a room, or left it."""
-    form = DeviceForm(stay=stay, start=start, end=end)
+    form = {"stay": stay, "start": start, "end": end}
     with request.app.state.registry.session() as session:
         device = devices.find(session, key)
         row = None if device is None else _row(device, stay)
@@ -155,17 +156,20 @@ def describe_device(  # noqa: PLR0913, PLR0917 - the fields of its form
         "model": " ".join(model.split()),
         "position": " ".join(position.split()),
     }
-    form = DeviceForm(**texts, heartbeat=heartbeat.strip(), continues=continues.strip())
+    form = {**texts, "heartbeat": heartbeat.strip(), "continues": continues.strip()}
     with request.app.state.registry.session() as session:
         device = devices.find(session, key)
         if device is None:
             return error(request, 404, "not_found")
         mistakes = {name: "long" for name, text in texts.items() if len(text) > LONGEST_TEXT[name]}
         mistakes |= {name: "bad" for name, text in texts.items() if not text.isprintable()}
-        minutes = int(form.heartbeat) if form.heartbeat.isdecimal() and len(form.heartbeat) < 6 else None  # noqa: PLR2004
-        if form.heartbeat and minutes not in HEARTBEAT:
+        beat = form["heartbeat"]
+        minutes = int(beat) if beat.isdecimal() and len(beat) < 6 else None  # noqa: PLR2004 - more is no rhythm
+        if beat and minutes not in HEARTBEAT:
             mistakes["heartbeat"] = "bad"
-        if form.continues and (form.continues == key or devices.find(session, form.continues) is None):
+        if form["continues"] and (
+            form["continues"] == key or devices.find(session, form["continues"]) is None
+        ):
             mistakes["continues"] = "unknown"
         if placing.seen(device) != seen:
             return _one(request, person, key, form, 409, meanwhile=True)
@@ -181,9 +185,9 @@ def describe_device(  # noqa: PLR0913, PLR0917 - the fields of its form
             }
             devices.mark_stale(session, days, datetime.now(UTC))
         device.label, device.model, device.position = (texts[name] or None for name in LONGEST_TEXT)
-        newly = form.continues not in ("", device.continues_key)
-        device.heartbeat_minutes, device.continues_key = minutes, form.continues or None
-        old = devices.find(session, form.continues) if newly else None
+        newly = form["continues"] not in ("", device.continues_key)
+        device.heartbeat_minutes, device.continues_key = minutes, form["continues"] or None
+        old = devices.find(session, form["continues"]) if newly else None
         moment, zone = now(request), request.app.state.settings.zone
         noted = placing.take_over(session, device, old, person.name, moment, zone) if old else None
     return _done(key, "described" if noted is None else "noted" if noted else "moved")
@@ -239,7 +243,7 @@ def _one(  # noqa: PLR0913 - what may be said of one device
     request: Request,
     person: Person,
     key: str,
-    form: DeviceForm | None = None,
+    form: Mapping[str, str] | None = None,
     status: int = 200,
     *,
     mistakes: Mapping[str, str] | None = None,
@@ -267,7 +271,7 @@ def _one(  # noqa: PLR0913 - what may be said of one device
             sites=_sites(session),
             trials=frozenset(room for room in _slugs(session, trials)),
             here=here.slug if here else None,
-            form=form or _form(device, here),
+            form=replace(_form(device, here), **(form or {})),  # the other forms of the page stay as they are
             mistakes=mistakes or {},
             other=other,
             measures=_measures(request, key),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Annotated
 
@@ -44,8 +45,12 @@ async def add_site(request: Request, person: Facilities) -> Response:
     if hours.mistakes:
         return _all(request, person, hours, 422)
     with request.app.state.registry.session() as session:
-        site = places.save_site(session, None, hours, now(request), request.app.state.settings.zone)
-        return RedirectResponse(f"/site/{site.slug}?done=saved", 303)
+        known = session.scalar(select(Site).where(Site.name == hours.name))
+        if known is not None and _seen(known) != _seen(hours):
+            return _all(request, person, replace(hours, mistakes={"name": "taken"}), 422)
+        # sent twice it is one site
+        site = known or places.save_site(session, None, hours, now(request), request.app.state.settings.zone)
+        return _done(site.slug)
 
 
 @router.get("/site/{slug}")
@@ -63,7 +68,7 @@ async def change_site(request: Request, person: Facilities, slug: str) -> Respon
         site = _site(session, slug)
         if site is None:
             return error(request, 404, "not_found")
-        if _seen(site) != form.get("seen"):
+        if _seen(site) not in (form.get("seen"), _seen(hours)):  # sent twice it is no conflict
             return _one(request, person, slug, hours=hours, status=409, meanwhile=True)
         if hours.mistakes:
             return _one(request, person, slug, hours=hours, status=422, mistakes=hours.mistakes)
@@ -160,7 +165,7 @@ async def change_room(request: Request, person: Facilities, slug: str) -> Respon
         room = rooms.room(session, slug)
         if room is None:
             return error(request, 404, "not_found")
-        if _room_seen(room) != form.get("seen"):
+        if _room_seen(room) not in (form.get("seen"), _room_seen(facts)):  # sent twice it is no conflict
             return _room(request, person, slug, typed, 409, meanwhile=True)
         if facts.mistakes:
             return _room(request, person, slug, typed, 422, mistakes=facts.mistakes)
@@ -196,11 +201,11 @@ def _site(session: Session, slug: str) -> Site | None:
     return session.scalar(select(Site).where(Site.slug == slug))
 
 
-def _seen(site: Site) -> str:
+def _seen(site: Site | Hours) -> str:
     return places.seen(site.name, site.opens, site.closes, site.weekdays)
 
 
-def _room_seen(room: Room) -> str:
+def _room_seen(room: Room | Facts) -> str:
     return places.seen(room.name, room.floor, room.capacity, room.area_m2, room.volume_m3)
 
 

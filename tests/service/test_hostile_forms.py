@@ -149,6 +149,9 @@ PASSWORD = "correct horse battery"
 HISTORY = b"horodatage;sonde;Temp_C\n02/03/2026 09:15;loire;21,4\n02/03/2026 09:30;loire;21,6\n"
 
 
+NAMED = {"label": "Ambiance, mur nord", "model": "ERS 2", "position": "mur nord", "heartbeat_minutes": 10}
+
+
 def furnish(registry) -> None:
     """A little of everything that has a form."""
     with registry.session() as session:
@@ -158,7 +161,8 @@ def furnish(registry) -> None:
             for slug in ("loire", "erdre", "sevre")
         )
         here, other = (
-            Device(key=f"g/{n}", gateway="g", first_seen=NOW - timedelta(days=9), last_seen=NOW) for n in "ab"
+            Device(key=f"g/{n}", gateway="g", first_seen=NOW - timedelta(days=9), last_seen=NOW, **NAMED)
+            for n in "ab"
         )
         weeks = [timedelta(days=7 * n) for n in (14, 10, 6)]
         experiment = Experiment(
@@ -289,8 +293,12 @@ def valid(form: Form) -> dict[str, list[str]]:
     """The form as somebody who knows what they do would send it."""
     told = form.sent()
     for each in form.fields.values():
-        if told.get(each.name, [""]) in ([""], []):
-            told[each.name] = [USUAL[each.name]] if each.name in USUAL else told.get(each.name, [])
+        if (
+            each.name in USUAL
+            and each.kind != "hidden"
+            and (not each.options or USUAL[each.name] in each.options)
+        ):
+            told[each.name] = [USUAL[each.name]]
     return told
 
 
@@ -300,7 +308,8 @@ USUAL = {
     "when": "now", "at": f"{NOW - timedelta(hours=3):%Y-%m-%dT%H:%M}", "label": "Ambiance", "model": "ERS",
     "position": "mur nord", "heartbeat": "15", "floor": "2e", "capacity": "8", "area_m2": "20",
     "volume_m3": "50", "current": PASSWORD, "new": "another horse battery", "again": "another horse battery",
-    "satisfaction": "4", "remark": "Très bien", "room": "erdre",
+    "satisfaction": "4", "remark": "Très bien", "room": "erdre", "opens": "08:30", "closes": "18:15",
+    "weekdays": "2", "scope": "write", "days": "7", "start": f"{NOW - timedelta(days=2):%Y-%m-%dT%H:%M}",
 }  # fmt: skip
 
 
@@ -309,6 +318,7 @@ class Walk:
 
     def __init__(self, browser: TestClient, app, registry) -> None:
         self.browser, self.app, self.wrong = browser, app, []
+        self.pages = walked(browser)
         self._file = sqlite3.connect(str(registry.url.database))
         self._before = sqlite3.connect(":memory:")
         self._file.backup(self._before)
@@ -338,6 +348,8 @@ class Walk:
             return
         if answer.status_code in {409, 422}:
             self.wrong += [f"{where}: {what}" for what in lacking(answer, form, told, changed)]
+            if form.page in self.pages:
+                self.wrong += [f"{where}: {what}" for what in spoilt(answer, self.pages[form.page], form)]
         elif answer.status_code >= 400 and "<h1>" not in answer.text:
             self.wrong.append(f"{where}: no sentence")
 
@@ -374,10 +386,24 @@ def lacking(answer, form: Form, told: dict[str, list[str]], changed: str) -> lis
     return found
 
 
+def spoilt(answer, before: Page, sent: Form) -> list[str]:
+    """The other forms of the page that are no longer as they were: saved next, they would undo something."""
+    now = {(form.action, *form.fields): form for form in Page(before.path, answer.text).forms}
+    others = [form for form in before.forms if (form.action, *form.fields) != (sent.action, *sent.fields)]
+    return [
+        f"{name} of {form.action} was {each.values}"
+        for form in others
+        for name, each in form.fields.items()
+        if (same := now.get((form.action, *form.fields)))
+        and each.kind != "hidden"
+        and same.fields[name].values != each.values
+    ]
+
+
 def test_a_form_with_anything_in_it_has_a_sentence_and_loses_nothing(administrator, app, registry):
     """Each field of each form in turn, the others as they should be."""
     walk = Walk(administrator, app, registry)
-    for form in forms_of(app, walked(administrator)).values():
+    for form in forms_of(app, walk.pages).values():
         right = valid(form)
         for each in different(form):
             if each.name == "csrf" or form.action == "/sign-out":
@@ -438,4 +464,69 @@ def test_an_address_that_a_database_cannot_hold_is_not_found(anywhere):
                 answer = anywhere.request(method, path, data=told, headers=said)
                 if answer.status_code >= 500:
                     wrong.append(f"{method} {route.path}: {text}")
+    assert wrong == []
+
+
+# ------------------------------------------------------------------------------------- a session that ends in mid-form
+
+
+SECRETS = {"csrf", "current", "new", "again"}  # not kept in any page
+
+
+def posted(app, browser: TestClient) -> list[Form]:
+    """The forms in which somebody types something."""
+    found = forms_of(app, walked(browser)).values()
+    return [
+        form
+        for form in found
+        if form.method == "post" and any(each.kind != "hidden" for each in form.fields.values())
+    ]
+
+
+def kept_of(told: dict[str, list[str]]) -> dict[str, list[str]]:
+    return {name: values for name, values in told.items() if name not in SECRETS and values}
+
+
+def test_what_is_typed_while_the_session_ends_comes_back_in_every_form(
+    administrator, app, registry, stranger
+):
+    """Each form is sent from a session that ended, taken up after signing in, and sent."""
+    walk, wrong = Walk(administrator, app, registry), []
+    stranger.get("/sign-in")
+    for form in posted(app, administrator):
+        told = valid(form)
+        first = walk.send(form, told)
+        away = ours(stranger, form.action, told | {"csrf": ["spent"]})
+        if not kept_of(told):
+            if away.headers.get("location") != "/sign-in":
+                wrong.append(f"{form.action}: not asked to sign in")
+            continue
+        again = Page("/sign-in", away.text)
+        if away.status_code != 401 or "gardé dans cette page" not in away.text:
+            wrong.append(f"{form.action}: {away.status_code}, nothing is kept")
+            continue
+        if SECRETS & {name.removeprefix("kept.") for name in again.forms[-1].fields} - {"csrf"}:
+            wrong.append(f"{form.action}: a secret lies in the page")
+        stranger.cookies.set("temoin", administrator.cookies["temoin"])
+        back = stranger.post("/sign-in/resume", data=again.forms[-1].sent())
+        stranger.cookies.delete("temoin")
+        resumed = Page("/sign-in", back.text).forms[-1]
+        if kept_of(resumed.sent()) != kept_of(told) or resumed.action != form.action:
+            wrong.append(f"{form.action}: {kept_of(told)} came back as {kept_of(resumed.sent())}")
+        last = walk.send(form, resumed.sent())
+        if not SECRETS & told.keys() - {"csrf"} and last.status_code != first.status_code:
+            wrong.append(f"{form.action}: {first.status_code} at once, {last.status_code} after signing in")
+    assert wrong == []
+
+
+def test_what_is_typed_in_a_tab_of_an_older_session_comes_back_in_every_form(administrator, app):
+    wrong = []
+    for form in posted(app, administrator):
+        told = valid(form) | {"csrf": ["of an older session"]}
+        answer = ours(administrator, form.action, told)
+        shown = [each for each in Page("/", answer.text).forms if each.action == form.action]
+        if answer.status_code != 403 or (kept_of(told) and not shown):
+            wrong.append(f"{form.action}: {answer.status_code}")
+        elif kept_of(told) and kept_of(shown[0].sent()) != kept_of(told):
+            wrong.append(f"{form.action}: {kept_of(told)} came back as {kept_of(shown[0].sent())}")
     assert wrong == []

@@ -177,8 +177,8 @@ def test_what_has_a_history_is_not_deleted(staff, site):
 
 
 def test_addresses_are_made_of_names_and_never_twice(staff, registry):
-    for _ in range(3):
-        post(staff, "/sites", **{**HOURS, "name": "Hôtel de Ville !"})
+    for name in ("Hôtel de Ville", "Hôtel de ville", "Hôtel de Ville !", "Hôtel de Ville !"):
+        post(staff, "/sites", **{**HOURS, "name": name})
     post(staff, "/sites", **{**HOURS, "name": "会議室"})
     with registry.session() as session:
         found = sorted(session.scalars(select(Site.slug)))
@@ -219,3 +219,11 @@ def test_a_new_installation_is_a_path_that_checks_itself(staff, registry):
 def test_a_reader_is_not_sent_where_no_reader_may_go(reader):
     for path in ("/", "/rooms"):
         assert "/sites" not in reader.get(path).text
+
+
+def test_a_second_site_of_a_name_is_refused_and_the_form_keeps_what_was_typed(staff):
+    """Two of one name in a list are told apart by nobody."""
+    post(staff, "/sites", **HOURS)
+    answer = post(staff, "/sites", **{**HOURS, "opens": "07:15"})
+    assert (answer.status_code, "Un lieu a déjà ce nom" in answer.text) == (422, True)
+    assert 'value="07:15"' in answer.text
