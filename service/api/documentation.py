@@ -67,6 +67,7 @@ SIGNED_IN = {
         "description": "Who is signed in in a browser; a change carries `X-CSRF-Token` besides.",
     },
 }
+TAG = {"ETag": {"schema": {"type": "string"}, "description": "Of this answer, for `If-None-Match`"}}
 LISTS = {"list_rooms", "list_devices", "list_gateways", "list_experiments", "list_mappings", "list_causes"}
 
 
@@ -85,12 +86,30 @@ def described(app: FastAPI) -> dict[str, Any]:
         if name in EXAMPLES:
             schema["examples"] = [EXAMPLES[name]]
     for methods in document["paths"].values():
-        for operation in methods.values():
+        for method, operation in methods.items():
             operation["operationId"] = operation["summary"].lower().replace(" ", "_")
             operation.setdefault("security", [{name: []} for name in SIGNED_IN])
             if operation["operationId"] in LISTS:
                 operation["responses"]["200"]["headers"] = LINK
+            if method == "get":
+                _may_be_unchanged(operation)
+                _shown(operation["responses"]["200"])
     return document
+
+
+def _shown(answer: dict[str, Any]) -> None:
+    """Documents that are no models have their example here: FastAPI drops null from what a route says."""
+    for told in answer["content"].values():
+        if (title := told["schema"].get("title")) in EXAMPLES:
+            told["example"] = EXAMPLES[title]
+
+
+def _may_be_unchanged(operation: dict[str, Any]) -> None:
+    """JSON that the asker has already is not sent again (see `service.middleware.Unchanged`)."""
+    answer = operation["responses"]["200"]
+    if "application/json" in answer["content"]:
+        answer["headers"] = answer.get("headers", {}) | TAG
+        operation["responses"]["304"] = {"description": "What `If-None-Match` names has not changed"}
 
 
 @router.get("/api/v1/openapi.json")

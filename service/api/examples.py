@@ -79,9 +79,34 @@ MAPPING = {
     "mapping": DOCUMENT,
 }
 READING = {"device": "usine/four-1", "metric": "temperature", "value": 21.4, "unit": "°C", "time": MOMENT}
+LOCKED = {
+    "status": "running",
+    "verdict": None,
+    "grade": "decision",
+    "reasons": [{"code": "locked", "numbers": {}}],
+    "primary": None,
+    "secondaries": [],
+    "guardrails": [],
+    "quality": [{"room": "loire", "treated": True, "days_before": 28, "days_after": 14}],
+}
+PROTOCOL = {
+    "slug": "tables",
+    "title": "Tables modulaires",
+    "starts": DAY,
+    "ends": "2026-05-29",
+    "alpha": 0.05,
+    "design": {
+        "switch": {"loire": "2026-04-01"},
+        "baseline": ["erdre"],
+        "assignment": "lot",
+        "washout": 5,
+        "min_days": 10,
+    },
+    "measures": [MEASURE | {"unit": "ppm", "version": 1}],
+}
 ERROR = {"code": "not_found", "message": "There is no such room."}
 
-# name of a schema → an example of it
+# name or title of a schema → an example of it
 EXAMPLES: dict[str, Any] = {
     "ApiArm": ARM,
     "ApiCause": CAUSE,
@@ -134,7 +159,10 @@ EXAMPLES: dict[str, Any] = {
     "ErrorBody": ERROR,
     "ErrorEnvelope": {"error": ERROR},
     "Hidden": HIDDEN,
+    "Panel": f"room,day,outcome,value,n\nloire,{DAY},co2_occupied,612.5,\n",
+    "Protocol": PROTOCOL,
     "Refused": {"item": 1, "device": "loire-1", "code": "out_of_range", "reason": "co2: 65535 ppm"},
+    "Result": LOCKED,
     "Source": {
         "name": "annexe",
         "added": True,

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 
 from experiments.verdict import Status
 from service import results
+from service.api import documents
 from service.api.paging import Paging
 from service.registry import experiments
 from service.web.reply import today
@@ -117,7 +118,7 @@ def get_experiment(request: Request, slug: str) -> ApiExperimentWhole:
         )
 
 
-@router.get("/{slug}/result")
+@router.get("/{slug}/result", responses=documents.RESULT)
 def result(request: Request, slug: str) -> JSONResponse:
     """What may be said today. Until the end `verdict` is null, with the reason `locked`.
 
@@ -131,7 +132,7 @@ def result(request: Request, slug: str) -> JSONResponse:
         return JSONResponse(_not_compared(experiment, day) if said is None else said.to_dict())
 
 
-@router.get("/{slug}/protocol.json")
+@router.get("/{slug}/protocol.json", responses=documents.PROTOCOL)
 def protocol(request: Request, slug: str) -> Response:
     """The protocol as locked, byte by byte; before that, what would be locked today.
 
@@ -144,7 +145,7 @@ def protocol(request: Request, slug: str) -> Response:
     return Response(text, media_type="application/json", headers={"ETag": f'"{document.sha256}"'})
 
 
-@router.get("/{slug}/panel.csv", response_class=Response)
+@router.get("/{slug}/panel.csv", response_class=Response, responses=documents.PANEL)
 def panel(
     request: Request,
     slug: str,

@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from experiments.design import Protocol
 from experiments.panel import DayOutcome
@@ -175,6 +176,25 @@ def test_what_is_not_compared_says_so_in_its_result(api):
 def test_an_unknown_experiment_is_not_found(api, what):
     answer = api(f"experiments/nothing/{what}")
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("slug", "whats"),
+    [
+        ("ended", ("result", "protocol.json", "panel.csv")),
+        ("running", ("result", "protocol.json")),
+        ("idea", ("result",)),
+    ],
+)
+def test_what_the_analysis_writes_is_as_it_is_described(api, slug, whats):
+    paths = api("openapi.json").json()["paths"]
+    for what in whats:
+        answer = api(f"experiments/{slug}/{what}")
+        ((kind, told),) = paths[f"/api/v1/experiments/{{slug}}/{what}"]["get"]["responses"]["200"][
+            "content"
+        ].items()
+        assert answer.headers["content-type"].startswith(kind)
+        Draft202012Validator(told["schema"]).validate(answer.json() if kind.endswith("json") else answer.text)
 
 
 def test_the_api_describes_itself_with_nothing_from_elsewhere(reader):

@@ -50,6 +50,39 @@ def test_every_operation_is_told_whole(app):
         assert {"401", "403", "422", "503"} <= each["responses"].keys(), name
 
 
+def examples_of(document, schema):
+    """Examples of a schema, where it is one that is named or a list of one."""
+    named = schema.get("items", schema).get("$ref", "").rpartition("/")[2]
+    return document["components"]["schemas"].get(named, {}).get("examples", [])
+
+
+def test_every_operation_shows_what_it_answers(app):
+    document = described(app)
+    for name, each in operations(document):
+        (answer,) = (said for status, said in each["responses"].items() if status.startswith("2"))
+        for told in answer["content"].values():
+            assert "example" in told or examples_of(document, told["schema"]), name
+
+
+def test_documents_that_are_no_models_are_as_their_examples(app):
+    seen = []
+    for name, each in operations(described(app)):
+        for told in each["responses"].get("200", {}).get("content", {}).values():
+            if "example" in told:
+                Draft202012Validator(told["schema"]).validate(told["example"])
+                seen.append(name.rpartition("/")[2])
+    assert seen == ["result", "protocol.json", "panel.csv"]
+
+
+def test_every_operation_tells_its_refusals(app):
+    for name, each in operations(described(app)):
+        refusals = {status: said for status, said in each["responses"].items() if status >= "400"}
+        for status, said in refusals.items():
+            schema = said["content"]["application/json"]["schema"]
+            assert schema == {"$ref": "#/components/schemas/ErrorEnvelope"}, (name, status)
+        assert ("304" in each["responses"]) == (name.startswith("GET") and not name.endswith(".csv")), name
+
+
 def test_every_schema_has_an_example_that_it_accepts(app):
     document = described(app)
     schemas = document["components"]["schemas"]
