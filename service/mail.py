@@ -9,12 +9,16 @@ from email.utils import formatdate, make_msgid
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+import structlog
+
 if TYPE_CHECKING:
+    from service.registry.tables import User
     from service.settings import Settings
 
 TIMEOUT = 15  # seconds
 OK = 250  # SMTP's
 PORTS = {"smtps": 465, "smtp": 587, "smtp+plain": 25}
+log = structlog.get_logger("temoin.mail")
 
 
 class MailError(Exception):
@@ -39,6 +43,18 @@ def send(settings: Settings, to: str, subject: str, text: str) -> None:
             server.send_message(message)
     except (smtplib.SMTPException, OSError, ValueError) as error:
         raise MailError(_why(error)) from error
+
+
+def post(settings: Settings, user: User, letter: tuple[str, str]) -> None:
+    """Send somebody a subject and a text where mail is set; a failure is in the log, and stops nothing."""
+    if settings.smtp_url is None:
+        return
+    try:
+        send(settings, user.email, *letter)
+    except MailError as error:
+        log.error("mail_not_sent", why=str(error))  # noqa: TRY400 - the sentence says it; a trace would hold the message
+    else:
+        log.info("mail_sent", user=user.id)
 
 
 def look(settings: Settings, patience: float) -> None:

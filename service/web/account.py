@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi import APIRouter, BackgroundTasks, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from dashboards.pages import AccountPage
 from service.auth import COOKIE, Person, cookie, csrf_checked, signed_in
 from service.registry import people, users
+from service.web.passwords import tell
 from service.web.people import line, session_lines
 from service.web.reply import reply
 
@@ -67,7 +68,12 @@ def make_token(
 
 @router.post("/account/password", dependencies=CHECKED)
 def change_password(
-    request: Request, person: Self, current: Typed = "", new: Typed = "", again: Typed = ""
+    request: Request,
+    person: Self,
+    later: BackgroundTasks,
+    current: Typed = "",
+    new: Typed = "",
+    again: Typed = "",
 ) -> Response:
     """Another password, for who knows the one that is; other sessions end."""
     mistakes = _of_new(new, again)
@@ -86,6 +92,7 @@ def change_password(
         user = users.known(session, person.email)
         user.password_hash = hashed
         people.close_others(session, user, cookie(request, COOKIE))
+    later.add_task(tell, request, user, "password")
     return RedirectResponse("/account?done=password", 303)
 
 

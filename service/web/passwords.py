@@ -20,6 +20,7 @@ from service.web.reply import locale, reply
 from service.web.sign_in import address_of
 
 if TYPE_CHECKING:
+    from service.registry.tables import User
     from service.settings import Settings
 
 public = APIRouter(include_in_schema=False)
@@ -53,6 +54,7 @@ def choose_page(request: Request, token: str) -> Response:
 @public.post("/new-password/{token}", dependencies=[Depends(form_checked)])
 async def choose(
     request: Request,
+    later: BackgroundTasks,
     token: str,
     password: Annotated[str, Form()] = "",
     again: Annotated[str, Form()] = "",
@@ -67,21 +69,23 @@ async def choose(
         error = "differ"
     if error is not None:
         return await run_in_threadpool(_choose, request, token, error)
-    if not await request.app.state.hashing.run(_use, request, token, password):
+    user = await request.app.state.hashing.run(_use, request, token, password)
+    if user is None:
         return await run_in_threadpool(_choose, request, token)
+    later.add_task(tell, request, user, "password")
     return RedirectResponse("/sign-in?chosen=1", 303)
 
 
-def _use(request: Request, token: str, password: str) -> bool:
+def _use(request: Request, token: str, password: str) -> User | None:
     now = datetime.now(UTC)
     with request.app.state.registry.session() as session:
         if password_links.owner(session, token, now) is None:
-            return False  # nothing is hashed for a link that opens nothing
+            return None  # nothing is hashed for a link that opens nothing
         user = password_links.use(session, token, password, now)
     if user is not None:
         request.app.state.throttles["account"].forget(user.email)
         log.info("password_chosen", user=user.id)
-    return user is not None
+    return user
 
 
 def _send_link(request: Request, email: str, language: str) -> None:
@@ -94,13 +98,14 @@ def _send_link(request: Request, email: str, language: str) -> None:
         if user is None or not user.active or (not user.password_hash and identities.known(session, user)):
             return
         token = password_links.make(session, user, datetime.now(UTC))
-    subject, text = letters.new_password(f"{settings.public_url}/new-password/{token}", language)
-    try:
-        mail.send(settings, email, subject, text)
-    except mail.MailError as error:
-        log.error("mail_not_sent", why=str(error))  # noqa: TRY400 - the sentence says it; a trace would hold the message
-    else:
-        log.info("mail_sent", user=user.id)
+    mail.post(settings, user, letters.new_password(f"{settings.public_url}/new-password/{token}", language))
+
+
+def tell(request: Request, user: User, what: letters.What) -> None:
+    """What opens this account now, to its address: whoever did not change it is warned."""
+    settings: Settings = request.app.state.settings
+    address = f"{settings.public_url}/forgotten-password"
+    mail.post(settings, user, letters.changed(what, address, locale(request)))
 
 
 def _choose(

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi import APIRouter, BackgroundTasks, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 from dashboards.pages import SecondFactorPage
 from service.auth import COOKIE, Person, cookie, csrf_checked, signed_in
 from service.registry import people, second_factor, users
+from service.web.passwords import tell
 from service.web.reply import reply
 from service.web.sign_in_code import fault
 
@@ -43,7 +44,9 @@ def begin(request: Request, person: Self, current: Typed = "") -> Response:
 
 
 @router.post("/account/second-factor/code", dependencies=CHECKED)
-def prove(request: Request, person: Self, draft: Typed = "", code: Typed = "") -> Response:
+def prove(
+    request: Request, person: Self, later: BackgroundTasks, draft: Typed = "", code: Typed = ""
+) -> Response:
     """From now on it is asked for; the recovery codes are on this answer and never again."""
     now, secret = datetime.now(UTC), _drafted(request, person, draft)
     if secret is None or _there(request, person):
@@ -56,11 +59,14 @@ def prove(request: Request, person: Self, draft: Typed = "", code: Typed = "") -
         user = users.known(session, person.email)
         codes = second_factor.enrol(session, user, sealed, step, now)
         people.close_others(session, user, cookie(request, COOKIE))
+    later.add_task(tell, request, user, "second_factor")
     return _page(request, person, recovery=tuple(map(second_factor.grouped, codes)))
 
 
 @router.post("/account/second-factor/end", dependencies=CHECKED)
-def end(request: Request, person: Self, current: Typed = "", code: Typed = "") -> Response:
+def end(
+    request: Request, person: Self, later: BackgroundTasks, current: Typed = "", code: Typed = ""
+) -> Response:
     """The password alone serves again, for who has both."""
     mistake = _of_password(request, person, current)
     if mistake:
@@ -71,6 +77,7 @@ def end(request: Request, person: Self, current: Typed = "", code: Typed = "") -
         return _page(request, person, {"code": "wrong"}, 422)
     with request.app.state.registry.session() as session:
         second_factor.take_away(session, user)
+    later.add_task(tell, request, user, "no_second_factor")
     return RedirectResponse("/account/second-factor", 303)
 
 

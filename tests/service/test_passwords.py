@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 
 from service import mail
 from service.app import create_app
-from service.registry import password_links, users
+from service.registry import password_links, second_factor, users
 from service.registry.tables import Identity
 from service.settings import Settings, SettingsError, load_settings
 
@@ -190,6 +190,47 @@ def test_a_link_serves_once_and_signs_out_everywhere(stranger, registry, camille
     assert stranger.get(link).status_code == 410
     assert choose(stranger, link, "another phrase of mine").status_code in (403, 410)
     assert opens(registry, NEW)
+
+
+def test_whoever_has_another_password_is_told_by_mail(mailing, registry, camille):
+    """By a link and under « Mon compte »; where it was not them, they read what to do."""
+    inbox, browser = mailing
+    with registry.session() as session:
+        path = f"/new-password/{password_links.make(session, camille, datetime.now(UTC))}"
+    assert choose(browser, path).status_code == 303
+    with registry.session() as session:
+        token = users.open_session(session, camille, datetime.now(UTC), timedelta(hours=1))
+    browser.cookies.set("temoin", token)
+    csrf = re.search(r'name="csrf" value="([^"]*)"', browser.get("/account").text)[1]
+    typed = {"csrf": csrf, "current": NEW, "new": OLD, "again": OLD}
+    assert browser.post("/account/password", data=typed | {"current": "guess"}).status_code == 422
+    assert browser.post("/account/password", data=typed).status_code == 303
+    assert [each["To"] for each in inbox.messages] == [EMAIL, EMAIL]
+    assert all(each["Subject"].endswith("votre mot de passe a changé") for each in inbox.messages)
+    text = inbox.messages[0].get_content()
+    assert "/forgotten-password" in text
+    assert NEW not in text
+
+
+def test_whoever_has_another_second_factor_is_told_by_mail(mailing, registry, camille):
+    inbox, browser = mailing
+    with registry.session() as session:
+        token = users.open_session(session, camille, datetime.now(UTC), timedelta(hours=1))
+    browser.cookies.set("temoin", token)
+
+    def sent(path, **fields):
+        csrf = re.search(r'name="csrf" value="([^"]*)"', browser.get("/account").text)[1]
+        return browser.post(path, data={"csrf": csrf} | fields).text
+
+    page = sent("/account/second-factor", current=OLD)
+    step = int(datetime.now(UTC).timestamp()) // second_factor.STEP
+    code = second_factor.code(re.search(r"secret=(\w+)", page)[1], step)
+    draft = re.search(r'name="draft" value="([^"]*)"', page)[1]
+    page = sent("/account/second-factor/code", draft=draft, code=code)
+    recovery = re.search(r"^((?:[A-Z2-7]{4} ){5}[A-Z2-7]{4})$", page, re.MULTILINE)[1]
+    sent("/account/second-factor/end", current=OLD, code=recovery)
+    subjects = [each["Subject"].partition(":")[2].strip() for each in inbox.messages]
+    assert subjects == ["votre second facteur est en place", "votre second facteur est retiré"]
 
 
 @pytest.mark.parametrize(
