@@ -816,6 +816,7 @@ class MappingPage:
     tried: tuple[TriedLine, ...] | None = None
     withdrawn: bool = False
     meanwhile: bool = False
+    saved: MappingForm | None = None  # what is written, beside `form`, what was typed
     template = "mapping.html"
 
 
@@ -1466,6 +1467,13 @@ class GlossaryPage:
 
 
 @dataclass(frozen=True)
+class LookPage:
+    """Each part that pages are made of, for who writes one."""
+
+    template = "look.html"
+
+
+@dataclass(frozen=True)
 class AccessibilityPage:
     """The declaration of accessibility: whose it is, and where an obstacle is reported (empty: not said)."""
 
@@ -1547,6 +1555,7 @@ Page = (
     | RoomsPage
     | ComparePage
     | RoomPage
+    | LookPage
     | NoticePage
     | OwnerPage
     | PosterPage

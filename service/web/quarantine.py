@@ -227,10 +227,8 @@ def _one_mapping(  # noqa: PLR0913 - likewise
             return error(request, 404, "not_found")
         sealed = _sealed(request, session)
         last = next(row for row in rows if row.document is not None)
-        if form is None:
-            form = mapping_form.filled(
-                Mapping.from_json(last.document), _spoken_of(session, last.topic), zone
-            )
+        saved = mapping_form.filled(Mapping.from_json(last.document), _spoken_of(session, last.topic), zone)
+        form = form or saved
         page = MappingPage(
             line=_mapping(rows[0], zone),
             versions=tuple(_mapping(row, zone) for row in rows),
@@ -243,6 +241,7 @@ def _one_mapping(  # noqa: PLR0913 - likewise
             tried=tried,
             withdrawn=rows[0].document is None,
             meanwhile=meanwhile,
+            saved=saved,
         )
     return reply(request, page, status, person=person)
 

@@ -467,7 +467,7 @@ def test_an_address_that_a_database_cannot_hold_is_not_found(anywhere):
     assert wrong == []
 
 
-# ------------------------------------------------------------------------------------- a session that ends in mid-form
+# --------------------------------------------------------------------------- a session that ends in mid-form
 
 
 SECRETS = {"csrf", "current", "new", "again"}  # not kept in any page
@@ -530,3 +530,36 @@ def test_what_is_typed_in_a_tab_of_an_older_session_comes_back_in_every_form(adm
         elif kept_of(told) and kept_of(shown[0].sent()) != kept_of(told):
             wrong.append(f"{form.action}: {kept_of(told)} came back as {kept_of(shown[0].sent())}")
     assert wrong == []
+
+
+# -------------------------------------------------------------------------------------- two at the same time
+
+EDITED = {  # a form that two have open: what the first makes of a field, what the second does
+    "/site/mairie": {"closes": ("18:30", "19:45"), "name": ("Mairie annexe", "Mairie centrale")},
+    "/rooms/loire/facts": {"capacity": ("11", "17"), "name": ("Grande Loire", "Petite Loire")},
+    "/device": {"label": ("Ambiance un", "Ambiance deux"), "heartbeat": ("21", "34")},
+    "/people/2": {"name": ("Nora Un", "Nora Deux")},
+    "/mappings/1": {"scale/t1": ("0.25", "0.75")},
+}
+
+
+@pytest.mark.parametrize("action", EDITED)
+def test_the_second_of_two_sees_both_versions(administrator, action):
+    """Theirs in the form, the other's in the sentence above it; sent again it is theirs that is written."""
+    pages = walked(administrator).values()
+    form = next(form for page in pages for form in page.forms if form.action == action)
+    saving = {"do": ["save"]} if ("do", "save") in form.buttons else {}
+    first, second = (
+        form.sent() | saving | {name: [both[n]] for name, both in EDITED[action].items()} for n in (0, 1)
+    )
+    assert ours(administrator, action, first).status_code == 303
+    late = ours(administrator, action, second)
+    assert late.status_code == 409
+    page = Page(form.page, late.text)
+    shown = next(each for each in page.forms if each.action == action)
+    told = re.sub(r"<[^>]*>", "", late.text.partition("<main")[2]).replace(",", ".")
+    told = re.sub(r"\s+h\s+", ":", told)  # as a clock is read in French
+    for name, (theirs, mine) in EDITED[action].items():
+        assert shown.fields[name].values == [mine]
+        assert theirs in told, name
+    assert ours(administrator, action, shown.sent() | saving).status_code == 303
