@@ -68,7 +68,15 @@ SIGNED_IN = {
     },
 }
 TAG = {"ETag": {"schema": {"type": "string"}, "description": "Of this answer, for `If-None-Match`"}}
-LISTS = {"list_rooms", "list_devices", "list_gateways", "list_experiments", "list_mappings", "list_causes"}
+LISTS = {
+    "list_rooms",
+    "list_devices",
+    "list_gateways",
+    "list_experiments",
+    "list_mappings",
+    "list_causes",
+    "list_messages",
+}
 
 
 def described(app: FastAPI) -> dict[str, Any]:

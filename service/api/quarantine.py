@@ -28,7 +28,7 @@ Number = Annotated[int, Path(ge=1, lt=2**31)]  # PostgreSQL's integer
 Facilities = Annotated[Person, Depends(needs("facilities"))]
 Have = Annotated[IfMatch, Depends()]
 CHANGES = [Depends(change_checked)]
-ENTRIES = 20
+ENTRIES, MOST_ENTRIES = 20, 200
 PAYLOAD = 4000  # bytes shown
 EXAMPLE = {
     "topic": "usine/+/etat",
@@ -149,11 +149,23 @@ def list_causes(
 
 
 @router.get("/quarantine/{cause}")
-def list_messages(request: Request, cause: Number) -> list[ApiMessage]:
-    """The last messages of one cause, latest first."""
+def list_messages(
+    request: Request,
+    response: Response,
+    cause: Number,
+    limit: Annotated[int, Query(ge=1, le=MOST_ENTRIES, description="How many at most")] = ENTRIES,
+    after: Annotated[
+        int | None, Query(ge=1, lt=2**63, description="As `Link` of the part before says")
+    ] = None,
+) -> list[ApiMessage]:
+    """The messages of one cause that wait, latest first."""
     with request.app.state.registry.session() as session:
         _found(session, cause)
         sealed = bool(embargo.embargoes(session, today(request)))
+        found = quarantine.recent(session, cause=cause, limit=limit + 1, before=after)
+        if len(found) > limit:
+            following = request.url.include_query_params(limit=limit, after=found[limit - 1].id)
+            response.headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'
         return [
             ApiMessage(
                 entry.id,
@@ -162,7 +174,7 @@ def list_messages(request: Request, cause: Number) -> list[ApiMessage]:
                 entry.reason,
                 None if sealed else entry.payload[:PAYLOAD].decode("utf-8", "backslashreplace"),
             )
-            for entry in quarantine.recent(session, cause=cause, limit=ENTRIES)
+            for entry in found[:limit]
         ]
 
 

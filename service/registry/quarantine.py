@@ -98,13 +98,16 @@ def recent(
     status: str = WAITING,
     limit: int = 50,
     cause: int | None = None,
+    before: int | None = None,
 ) -> Sequence[QuarantineEntry]:
-    """The last messages refused, latest first."""
+    """The last messages refused, latest first; those that came before the one of this id."""
     query = select(QuarantineEntry).where(QuarantineEntry.status == status)
     if code is not None:
         query = query.where(QuarantineEntry.code == code)
     if cause is not None:
         query = query.where(QuarantineEntry.cause_id == cause)
+    if before is not None:
+        query = query.where(QuarantineEntry.id < before)
     return session.scalars(query.order_by(QuarantineEntry.id.desc()).limit(limit)).all()
 
 

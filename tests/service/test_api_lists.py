@@ -19,6 +19,7 @@ from service.registry.tables import (
     Measure,
     Placement,
     QuarantineCause,
+    QuarantineEntry,
     Room,
     Site,
 )
@@ -204,3 +205,29 @@ def test_days_under_seal_are_told_to_nobody(reader, measured):
         ))  # fmt: skip
     answer = reader.get("/api/v1/rooms/salle-0/days")
     assert (answer.status_code, answer.json()["error"]["code"]) == (423, "locked")
+
+
+def test_messages_that_wait_are_read_part_by_part(reader, house):
+    with house.session() as session:
+        cause = session.query(QuarantineCause).first()
+        address = f"/api/v1/quarantine/{cause.id}"
+        entry = {
+            "landing": "l",
+            "received_at": NOW,
+            "topic": "t",
+            "payload": b"x",
+            "code": "c",
+            "reason": "r",
+        }
+        session.add_all(QuarantineEntry(**entry, landing_id=n, cause_id=cause.id) for n in range(25))
+    assert len(reader.get(address).json()) == 20
+    found, following = [], f"{address}?limit=10"
+    while following:
+        answer = reader.get(following)
+        found.append([each["id"] for each in answer.json()])
+        link = NEXT.match(answer.headers.get("link", ""))
+        following = link and link[1]
+    assert [len(part) for part in found] == [10, 10, 5]
+    assert sum(found, []) == sorted(sum(found, []), reverse=True)  # noqa: RUF017 - three short ones
+    for query in ("limit=0", "limit=201", "after=x", "after=0", f"after={2**63}"):
+        assert reader.get(f"{address}?{query}").status_code == 422

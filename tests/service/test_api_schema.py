@@ -99,7 +99,7 @@ def test_every_schema_has_an_example_that_it_accepts(app):
 
 def test_lists_say_how_they_go_on(app):
     listing = [each for name, each in operations(described(app)) if "limit" in str(each.get("parameters"))]
-    assert len(listing) == 6
+    assert len(listing) == 7
     assert all("Link" in each["responses"]["200"]["headers"] for each in listing)
 
 
