@@ -15,6 +15,7 @@ from scipy.special import stdtr, stdtrit
 
 from dashboards.pages import (
     AccessibilityPage,
+    CodePage,
     ComparePage,
     CostLine,
     Costs,
@@ -40,13 +41,14 @@ from dashboards.pages import (
     FrozenLook,
     GatewayLine,
     GatewaysPage,
+    GlossaryPage,
     Growth,
     Hidden,
-    GlossaryPage,
     HomePage,
     Kept,
     Learned,
     Lock,
+    LookPage,
     Meanwhile,
     MethodPage,
     NewPasswordPage,
@@ -65,6 +67,7 @@ from dashboards.pages import (
     RoomSeason,
     RoomsPage,
     RoomWeek,
+    SecondFactorPage,
     Series,
     Sheet,
     SignInPage,
@@ -724,6 +727,21 @@ def gallery() -> dict[str, Page]:
         "gateways-empty": GatewaysPage(()),
         "sign-in": SignInPage(),
         "sign-in-wrong": SignInPage("/rooms", email="a@b.fr", error="wrong"),
+        "sign-in-code": CodePage("/rooms", ticket="t"),
+        "sign-in-code-wrong": CodePage("/rooms", ticket="t", error="wrong"),
+        "second-factor": SecondFactorPage("nora@ville.example", owed=True, mistakes={"current": "wrong"}),
+        "second-factor-secret": SecondFactorPage(
+            "nora@ville.example",
+            draft="d",
+            secret="GEZD GNBV GY3T QOJQ GEZD GNBV GY3T QOJQ",
+            address="otpauth://totp/T%C3%A9moin%3Anora%40ville.example?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=T%C3%A9moin",
+        ),
+        "second-factor-made": SecondFactorPage(
+            "nora@ville.example", recovery=("GEZD GNBV GY3T QOJQ GEZD GNBV",) * 10
+        ),
+        "second-factor-there": SecondFactorPage(
+            "nora@ville.example", since=datetime(2026, 3, 2, 9, 30, tzinfo=UTC), left=1
+        ),
         "sign-in-too-many": SignInPage(error="too_many", minutes=14),
         "sign-in-provider": SignInPage(provider="compte Ville de Nantes"),
         "sign-in-provider-away": SignInPage(provider="", error="away"),
@@ -741,6 +759,7 @@ def gallery() -> dict[str, Page]:
         "error": ErrorPage(404, "not_found"),
         "error-failed": ErrorPage(500, "failed"),
         "method": MethodPage(),
+        "look": LookPage(),
         "glossary": GlossaryPage(),
         "accessibility": AccessibilityPage("Ville de Nantes", "accessibilite@nantes.example"),
         "accessibility-nobody": AccessibilityPage(),
