@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from pydantic import WithJsonSchema
 
-from service import embargo, weeks
+from service import embargo, seasons
 from service.api.paging import Paging
 from service.registry import outcomes, rooms
 from service.web.reply import today
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
     from service.registry.tables import Room, Site
 
 router = APIRouter(prefix="/api/v1/rooms", tags=["rooms"])
@@ -67,6 +69,29 @@ class ApiDay:
     coverage: float
 
 
+@dataclass(frozen=True)
+class ApiSeason:
+    """A room over a season from `first` on: means of outcomes, on how many days each rests, share observed.
+
+    `comfort` is, by quantity, the occupied minutes in categories I, II, III and IV of EN 16798-1.
+    """
+
+    first: date
+    means: dict[str, float]
+    days: dict[str, int]
+    coverage: float | None
+    comfort: dict[str, list[int]]
+
+
+@dataclass(frozen=True)
+class ApiVoices:
+    """What was said of a room in the month from `first` on; `satisfied` is a share (0–1)."""
+
+    first: date
+    answers: int
+    satisfied: float
+
+
 @router.get("")
 def list_rooms(request: Request, paging: Part) -> list[ApiRoom]:
     """Every room, by site and name."""
@@ -96,19 +121,61 @@ def list_days(
             422, f"first: at most {LONGEST.days} days before last, and not before {EARLIEST}."
         )
     with request.app.state.registry.session() as session:
-        room = rooms.room(session, slug)
-        if room is None:
-            raise HTTPException(404, "There is no such room.")
-        laid = embargo.embargoes(session, today(request)).get(slug)
-        if laid is not None:
-            raise HTTPException(423, f"Hidden until the experiment {laid.slug} is over, on {laid.ends}.")
-        found = outcomes.between(session, since, until, [slug]).sort_values(["day", "outcome"])
-    private = room.capacity == 1
+        room = _open(session, slug, today(request))
+        found = outcomes.between(session, since, until, [slug], _told(room)).sort_values(["day", "outcome"])
     columns = found[["day", "outcome", "value", "coverage"]]
     return [
         ApiDay(day, outcome, None if isnan(value) else value, coverage)
         for day, outcome, value, coverage in columns.itertuples(index=False)
-        if not (private and outcome in weeks.OCCUPANCY)
+    ]
+
+
+@router.get("/{slug}/seasons")
+def list_seasons(request: Request, slug: str) -> list[ApiSeason]:
+    """A room by season, up to yesterday, the latest of four first; 423 while an experiment runs in it."""
+    with request.app.state.registry.session() as session:
+        found = seasons.of_room(session, _open(session, slug, today(request)), today(request))
+    return [
+        ApiSeason(
+            each.first,
+            dict(each.told.means),
+            dict(each.told.days),
+            each.told.coverage,
+            {quantity: list(minutes) for quantity, minutes in each.comfort.items()},
+        )
+        for each in found
+    ]
+
+
+@router.get("/{slug}/voices")
+def list_voices(request: Request, slug: str) -> list[ApiVoices]:
+    """What was said of a room in its last six whole months, the latest first.
+
+    423 while an experiment runs in it. Months with few answers are not told: nobody is to be recognised.
+    """
+    fewest = request.app.state.settings.min_group
+    with request.app.state.registry.session() as session:
+        found = seasons.voices(session, _open(session, slug, today(request)), today(request), fewest)
+    return [ApiVoices(each.first, each.answers, each.satisfied) for each in found]
+
+
+def _open(session: Session, slug: str, day: date) -> Room:
+    """The room, unless an experiment runs in it."""
+    room = rooms.room(session, slug)
+    if room is None:
+        raise HTTPException(404, "There is no such room.")
+    laid = embargo.embargoes(session, day).get(slug)
+    if laid is not None:
+        raise HTTPException(423, f"Hidden until the experiment {laid.slug} is over, on {laid.ends}.")
+    return room
+
+
+def _told(room: Room) -> list[str]:
+    """Outcomes that may be told of a room: of one for one person none of who is there."""
+    from experiments.outcomes import OUTCOMES  # noqa: PLC0415 - numpy, pandas: not before somebody asks
+
+    return [
+        key for key, definition in OUTCOMES.items() if room.capacity != 1 or definition.family != "occupancy"
     ]
 
 

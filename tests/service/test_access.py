@@ -60,6 +60,8 @@ ACCESS = {
         GET /api/v1/openapi.json
         GET /api/v1/rooms
         GET /api/v1/rooms/{slug}/days
+        GET /api/v1/rooms/{slug}/seasons
+        GET /api/v1/rooms/{slug}/voices
         GET /device
         GET /device-health
         GET /device/photo
@@ -68,6 +70,7 @@ ACCESS = {
         GET /experiments/{slug}
         GET /gateways
         GET /glossaire
+        GET /look
         GET /method
         GET /mappings/{number}
         GET /quarantine

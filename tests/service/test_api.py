@@ -205,6 +205,8 @@ def test_the_api_describes_itself_with_nothing_from_elsewhere(reader):
         "/api/v1/devices",
         "/api/v1/devices/{key}",
         "/api/v1/rooms/{slug}/days",
+        "/api/v1/rooms/{slug}/seasons",
+        "/api/v1/rooms/{slug}/voices",
         "/api/v1/experiments/{slug}",
         "/api/v1/gateways",
         "/api/v1/mappings",

@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 from experiments.panel import DayOutcome
 from service.registry import outcomes, users
 from service.registry.tables import (
+    Answer,
     Arm,
     Device,
     Experiment,
@@ -156,6 +157,7 @@ def measured(house):
                 for key, value in (
                     ("co2_occupied", None if ago == 3 else 600.0 + ago),
                     ("time_utilisation", 30.0),
+                    *([("no_show", 1.0)] if slug == "salle-6" else []),
                 )
             ]
             outcomes.replace_day(session, TODAY - timedelta(days=ago), found)
@@ -180,10 +182,41 @@ def test_days_of_a_room_for_one_tell_nothing_of_who_is_there(reader):
 
 
 @pytest.mark.usefixtures("measured")
+def test_seasons_of_a_room_are_told_as_on_its_page(reader):
+    seasons = reader.get("/api/v1/rooms/salle-0/seasons").json()
+    assert [each["first"] for each in seasons] == sorted((each["first"] for each in seasons), reverse=True)
+    assert sum(each["days"]["time_utilisation"] for each in seasons) == 39  # not today
+    assert sum(each["days"]["co2_occupied"] for each in seasons) == 38
+    assert seasons[0]["means"]["time_utilisation"] == 30.0
+    assert {key for each in reader.get("/api/v1/rooms/salle-6/seasons").json() for key in each["means"]} == {
+        "co2_occupied"
+    }
+
+
+def test_voices_of_a_room_are_told_from_five_on(reader, house):
+    this_month = TODAY.replace(day=1)
+    last = this_month - timedelta(days=3)
+    before = last.replace(day=1) - timedelta(days=3)
+    with house.session() as session:
+        room = session.query(Room).filter_by(slug="salle-0").one()
+        for day, count in ((this_month, 9), (last, 5), (before, 4)):
+            for n in range(count):
+                session.add(Answer(room_id=room.id, day=day, hour=9, satisfaction=7 if n else 1))
+    told = reader.get("/api/v1/rooms/salle-0/voices").json()
+    assert told == [{"first": str(last.replace(day=1)), "answers": 5, "satisfied": 0.8}]
+
+
+@pytest.mark.parametrize("what", ["days", "seasons", "voices"])
+def test_a_room_that_is_not_there_has_a_sentence(reader, what):
+    answer = reader.get(f"/api/v1/rooms/none/{what}")
+    assert (answer.status_code, answer.json()["error"]["message"]) == (404, "There is no such room.")
+
+
+@pytest.mark.usefixtures("measured")
 @pytest.mark.parametrize(
     ("path", "status"),
     [
-        ("none/days", 404), ("salle-0/days?first=2024-01-01&last=2026-01-01", 422),
+        ("salle-0/days?first=2024-01-01&last=2026-01-01", 422),
         ("salle-0/days?first=2026-02-30", 422), ("salle-0/days?first=hier", 422),
         ("salle-0/days?last=0001-01-01", 422), ("salle-0/days?first=0001-01-01", 422),
     ],
@@ -203,8 +236,9 @@ def test_days_under_seal_are_told_to_nobody(reader, measured):
             arms=[Arm(room=rooms["salle-0"], switch=TODAY - timedelta(days=30))],
             measures=[Measure(outcome="co2_occupied", role="primary", better="lower", useful=15.0)],
         ))  # fmt: skip
-    answer = reader.get("/api/v1/rooms/salle-0/days")
-    assert (answer.status_code, answer.json()["error"]["code"]) == (423, "locked")
+    for what in ("days", "seasons", "voices"):
+        answer = reader.get(f"/api/v1/rooms/salle-0/{what}")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (423, "locked")
 
 
 def test_messages_that_wait_are_read_part_by_part(reader, house):

@@ -179,7 +179,8 @@ def test_no_answer_depends_on_what_happened_since_the_switch(world, app, browser
         "/api/v1/experiments/running/panel.csv?until=switch", "/api/v1/experiments/running/protocol.json",
     }  # fmt: skip
     assert before["/api/v1/experiments/running/panel.csv"][0] == 423
-    assert before["/api/v1/rooms/loire/days"][0] == 423
+    for what in ("days", "seasons", "voices"):
+        assert before[f"/api/v1/rooms/loire/{what}"][0] == 423
 
 
 @pytest.mark.parametrize("world", ["occupied_minutes"], indirect=True)
@@ -197,7 +198,7 @@ def test_the_day_after_the_end_it_all_shows(world, app, browser_of):
     changed = {path for path in before if before[path] != after[path]}
     assert changed >= {
         "/experiments/running", "/rooms", "/rooms/loire", "/api/v1/experiments/running/result",
-        "/api/v1/rooms/loire/days",
+        "/api/v1/rooms/loire/days", "/api/v1/rooms/loire/seasons",
         "/rooms/compare?room=loire&room=maine&room=erdre",
         "/api/v1/experiments/running/panel.csv",
     }  # fmt: skip
