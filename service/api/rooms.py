@@ -134,14 +134,16 @@ def list_days(
 def list_seasons(request: Request, slug: str) -> list[ApiSeason]:
     """A room by season, up to yesterday, the latest of four first; 423 while an experiment runs in it."""
     with request.app.state.registry.session() as session:
-        found = seasons.of_room(session, _open(session, slug, today(request)), today(request))
+        room = _open(session, slug, today(request))
+        found = seasons.of_room(session, room, today(request))
+    private = room.capacity == 1  # the minutes of all categories together are those somebody was there
     return [
         ApiSeason(
             each.first,
             dict(each.told.means),
             dict(each.told.days),
             each.told.coverage,
-            {quantity: list(minutes) for quantity, minutes in each.comfort.items()},
+            {} if private else {quantity: list(minutes) for quantity, minutes in each.comfort.items()},
         )
         for each in found
     ]

@@ -193,6 +193,20 @@ def test_seasons_of_a_room_are_told_as_on_its_page(reader):
     }
 
 
+def test_comfort_of_a_season_is_in_minutes_but_not_of_a_room_for_one(reader, house):
+    values = {"occupied_minutes": 100.0, "co2_category_1": 50.0, "co2_category_2": 80.0}
+    values |= {"co2_category_3": 90.0}
+    day = TODAY - timedelta(days=1)
+    with house.session() as session:
+        outcomes.replace_day(session, day, [
+            DayOutcome(slug, day, key, 1, value, 1.0)
+            for slug in ("salle-0", "salle-6")
+            for key, value in {**values, "co2_occupied": 600.0}.items()
+        ])  # fmt: skip
+    told = {slug: reader.get(f"/api/v1/rooms/{slug}/seasons").json()[0] for slug in ("salle-0", "salle-6")}
+    assert [told[slug]["comfort"] for slug in told] == [{"co2": [50, 30, 10, 10]}, {}]
+
+
 def test_voices_of_a_room_are_told_from_five_on(reader, house):
     this_month = TODAY.replace(day=1)
     last = this_month - timedelta(days=3)
