@@ -45,7 +45,8 @@ def between(session: Session, rooms: Collection[str], first: date, last: date) -
         .where(Room.slug.in_(rooms), Answer.day >= first, Answer.day <= last, Answer.flagged.is_(False))
         .order_by(Answer.id)
     )
-    return pd.DataFrame(session.execute(query).all(), columns=COLUMNS)
+    rows = [tuple(row) for row in session.execute(query)]  # pandas is ten times slower with SQLAlchemy's own
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def total(session: Session, rooms: Collection[str], first: date, last: date) -> int:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import or_, select
-from sqlalchemy.orm import contains_eager, joinedload, selectinload
+from sqlalchemy.orm import contains_eager, defer, joinedload, selectinload
 
 from experiments.design import Design, Measure, Protocol
 from experiments.outcomes import OUTCOMES
-from service.registry.tables import Arm, Decision, Experiment, Room, User
+from service.registry.tables import Arm, Decision, Experiment, Look, Room, User
 from service.registry.tables import Measure as MeasureRow
 from service.registry.tables import Protocol as LockedProtocol
 
@@ -40,6 +40,40 @@ def everything(session: Session, *, decided: bool = True) -> Sequence[Experiment
     if not decided:
         query = query.where(~select(Decision).where(Decision.experiment_id == Experiment.id).exists())
     return session.scalars(query).unique().all()
+
+
+def listed(session: Session) -> Sequence[Experiment]:
+    """Every experiment for a list, the latest start first, without rooms, looks and protocols."""
+    query = (
+        select(Experiment)
+        .options(
+            selectinload(Experiment.arms),
+            selectinload(Experiment.measures),
+            joinedload(Experiment.decision),
+            joinedload(Experiment.owner),
+            defer(Experiment.sheet),
+        )
+        .order_by(Experiment.starts.desc().nulls_first(), Experiment.id)
+    )
+    return session.scalars(query).all()
+
+
+def headlines(session: Session) -> dict[int, dict[str, Any]]:
+    """By experiment what its final look says in a line, and no more of that long document.
+
+    `verdict`, then of the primary outcome: `outcome`, `better`, `effect`, `ci_low`, `ci_high`.
+    """
+    primary = {
+        **{name: Look.result[("primary", "measure", name)].as_string() for name in ("outcome", "better")},
+        **{
+            name: Look.result[("primary", "estimate", name)].as_float()
+            for name in ("effect", "ci_low", "ci_high")
+        },
+    }
+    said = {"verdict": Look.result["verdict"].as_string(), **primary}
+    query = select(Look.experiment_id, *(what.label(name) for name, what in said.items()))
+    found = session.execute(query.where(Look.kind == "final", said["outcome"].is_not(None)))
+    return {row.experiment_id: {name: getattr(row, name) for name in said} for row in found}
 
 
 def under_way(session: Session, today: date) -> Sequence[Experiment]:

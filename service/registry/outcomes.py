@@ -56,7 +56,8 @@ def between(
         query = query.where(Room.slug.in_(rooms))
     if keys is not None:
         query = query.where(Outcome.outcome.in_(keys))
-    frame = pd.DataFrame(session.execute(query).all(), columns=COLUMNS)
+    rows = [tuple(row) for row in session.execute(query)]  # pandas is ten times slower with SQLAlchemy's own
+    frame = pd.DataFrame(rows, columns=COLUMNS)
     return frame.astype({"value": "float64", "coverage": "float64"})
 
 

@@ -61,7 +61,10 @@ _OPTIONS = {"temperature": ("cooler", "same", "warmer"), "helped": tuple("123456
 def experiments_page(request: Request, person: Annotated[Person, Depends(signed_in)]) -> Response:
     """Every experiment, grouped by what it asks for."""
     with request.app.state.registry.session() as session:
-        found = tuple(line(each, today(request)) for each in experiments.everything(session))
+        said = experiments.headlines(session)
+        found = tuple(
+            line(each, today(request), said.get(each.id, {})) for each in experiments.listed(session)
+        )
     return reply(request, ExperimentsPage(found), person=person)
 
 
@@ -98,15 +101,18 @@ def _equipment(session: Session, store: ReadingStore, protocol: Protocol, at: da
     return shopping_list([measure.outcome for measure in protocol.measures], measured)
 
 
-def line(experiment: Experiment, day: date) -> ExperimentLine:
+def line(experiment: Experiment, day: date, headline: dict[str, Any] | None = None) -> ExperimentLine:
     """An experiment in a list; its effect from the look that was frozen, and none until there is one.
+
+    The headline is what `experiments.headlines` has of it; without, its looks are read whole.
 
     A panel is several queries, and a list of them many; jobs freeze the look the night after the end.
     """
     status = experiments.status(experiment, day)
     starts, ends = experiment.starts, experiment.ends
     treated = sum(arm.switch is not None for arm in experiment.arms)
-    shown = _headline(experiment) if status in ("ended", "decided") else {}
+    said = _headline(experiment) if headline is None else headline
+    shown = said if status in ("ended", "decided") else {}
     dated = starts is not None and ends is not None
     return ExperimentLine(
         slug=experiment.slug,
