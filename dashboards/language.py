@@ -126,6 +126,11 @@ class Language:
         text = self._dated(value, form)
         return text.replace("1 ", "1er ", 1) if self.french and value.day == 1 else text
 
+    @property
+    def colon(self) -> str:
+        """A colon between two things, with the spaces it has here."""
+        return "\N{NO-BREAK SPACE}: " if self.french else ": "
+
     def month(self, value: date) -> str:
         """`mars 2026`."""
         return self._dated(value, "MMMM y")

@@ -84,7 +84,7 @@ def quarantine_pages() -> dict[str, Page]:
         "cause-sealed": CausePage(cause, (replace(entries[0], preview=None),), replace(form, rows=sealed), choices, may_change=True, sealed=True, mistake="overlap", other="3"),
         "cause-why": CausePage(other, entries, None, choices, may_change=True, mistake="why-missing"),
         "cause-done": CausePage(replace(cause, waiting=0), (), None, choices, may_change=True),
-        "mapping": MappingPage(said, (said, replace(said, version=1)), replace(form, told="usine/c17"), choices, may_change=True, mistake="twice", meanwhile=True),
+        "mapping": MappingPage(said, (said, replace(said, version=1)), replace(form, told="usine/c17"), choices, may_change=True, mistake="twice", meanwhile=True, saved=form),
         "mapping-withdrawn": MappingPage(gone, (gone, said), form, choices, may_change=True, withdrawn=True, tried=()),
     }  # fmt: skip
 
