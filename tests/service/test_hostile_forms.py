@@ -12,15 +12,18 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 from fastapi.routing import iter_route_contexts
 from fastapi.testclient import TestClient
+from pydantic import SecretStr
+from sqlalchemy import func, select
 
 from sensors.move import Refusal
 from sensors.reading import Message
 from service import river
 from service.app import create_app
 from service.auth import COOKIE
-from service.registry import users
+from service.registry import password_links, users
 from service.registry.tables import (
     Arm,
+    Base,
     Device,
     Experiment,
     Measure,
@@ -113,6 +116,7 @@ class Page(HTMLParser):
                 self._select.values = [told.get("value", "")]
         elif tag in {"input", "select", "textarea"} and name:
             kind = told.get("type", "text") if tag == "input" else tag
+            kind = "hidden" if "hidden" in told else kind
             each = self._form.fields.setdefault(name, Field(name, kind, told.get("id", "")))
             if tag == "select":
                 self._select = each
@@ -269,6 +273,9 @@ KEPT_NOT = {"hidden", "password", "file"}  # what a page does not send back: our
 EXCEPT = {
     "/rooms/compare": "a page that shows what was ticked on another one: it leads back to that list",
 }
+UNMARKED = {
+    "/r/loire": "an answer that no browser offers: the sentence says so, and every question is there again",
+}
 OURS = {"level", "column"}  # hidden fields by whose place others are read: changed by no browser
 
 
@@ -316,9 +323,9 @@ USUAL = {
 class Walk:
     """Sends forms, puts the registry back after each that wrote, and notes what should not be."""
 
-    def __init__(self, browser: TestClient, app, registry) -> None:
+    def __init__(self, browser: TestClient, app, registry, pages: dict[str, Page] | None = None) -> None:
         self.browser, self.app, self.wrong = browser, app, []
-        self.pages = walked(browser)
+        self.pages = pages or walked(browser)
         self._file = sqlite3.connect(str(registry.url.database))
         self._before = sqlite3.connect(":memory:")
         self._file.backup(self._before)
@@ -333,14 +340,18 @@ class Walk:
         files = {each.name: ("", b"") for each in form.fields.values() if each.kind == "file"}
         answer = ours(self.browser, form.action, told, files=files or None)
         if answer.status_code < 400:
-            self._before.backup(self._file)
+            self.put_back()
         return answer
+
+    def put_back(self) -> None:
+        """The registry as it was before the walk."""
+        self._before.backup(self._file)
 
     def check(self, form: Form, told: dict[str, list[str]], changed: str, label: str) -> None:
         """Send it with one field changed, and note what the answer lacks."""
         answer = self.send(form, told)
         where = f"{form.method} {form.action}: {changed} {label}: {answer.status_code}"
-        if answer.status_code not in {200, 303, 400, 403, 404, 409, 413, 422, 429}:
+        if answer.status_code not in {200, 303, 400, 401, 403, 404, 409, 413, 422, 429}:
             self.wrong.append(f"{where}: neither done nor said")
         if MARKUP in answer.text:
             self.wrong.append(f"{where}: markup comes back as markup")
@@ -367,9 +378,10 @@ def lacking(answer, form: Form, told: dict[str, list[str]], changed: str) -> lis
         if missing or not described:
             found.append(f"{name} is invalid and not described ({missing})")
     visible = form.fields[changed].kind != "hidden"
-    if answer.status_code == 422 and visible and not page.invalid:
+    marked = answer.status_code == 422 and form.action not in UNMARKED
+    if marked and visible and not page.invalid:
         found.append("nothing is aria-invalid")
-    if answer.status_code == 422 and not page.alert_links:
+    if marked and not page.alert_links:
         found.append("the summary leads nowhere")
     again = [
         each for each in page.forms if each.action == form.action and set(each.fields) == set(form.fields)
@@ -563,3 +575,61 @@ def test_the_second_of_two_sees_both_versions(administrator, action):
         assert shown.fields[name].values == [mine]
         assert theirs in told, name
     assert ours(administrator, action, shown.sent() | saving).status_code == 303
+
+
+# ------------------------------------------------------------------------------------------------ sent twice
+
+MAKES_TWO = {
+    "/account/tokens": "the second is the one that is seen; the first is in the list, to be removed",
+    "/experiments/tables/shares": "likewise: both are in the list of links, to be revoked",
+    "/import": "two drafts of one file: nothing is written before it is looked at, and drafts go",
+}
+
+
+def rows(registry) -> dict[str, int]:
+    """How many rows each table has, but the journal of changes."""
+    with registry.session() as session:
+        tables = [each for each in Base.metadata.sorted_tables if each.name != "audit"]
+        return {each.name: session.scalar(select(func.count()).select_from(each)) for each in tables}
+
+
+def test_a_form_sent_twice_writes_once(administrator, app, registry):
+    walk, wrong = Walk(administrator, app, registry), []
+    for form in forms_of(app, walk.pages).values():
+        if form.method == "get" or form.action in {"/sign-out", *MAKES_TWO}:
+            continue
+        told = valid(form)
+        once, after = ours(administrator, form.action, told), rows(registry)
+        again = ours(administrator, form.action, told)
+        if once.status_code < 400 and rows(registry) != after:
+            wrong.append(f"{form.action}: something more is written")
+        if again.status_code >= 400 and 'role="alert"' not in again.text and "<h1>" not in again.text:
+            wrong.append(f"{form.action}: {again.status_code} without a sentence")
+        walk.put_back()
+    assert wrong == []
+
+
+# --------------------------------------------------------------------------------------- forms of no account
+
+
+@pytest.fixture
+def doors(app, registry, stranger, administrator):
+    """The pages with a form that nobody has to sign in for."""
+    app.state.settings = app.state.settings.model_copy(update={"smtp_url": SecretStr("smtp://127.0.0.1:1")})
+    with registry.session() as session:
+        token = password_links.make(session, users.known(session, "nora@ville.example"), NOW)
+    room = re.search(r"/r/loire\?k=[\w.]+", administrator.get("/rooms/loire").text)[0]
+    paths = ["/sign-in", "/forgotten-password", f"/new-password/{token}", room]
+    return {path: Page(path, stranger.get(path).text) for path in paths}
+
+
+def test_a_form_of_no_account_has_a_sentence_for_anything_too(app, registry, stranger, doors, monkeypatch):
+    """Sign-in, forgotten and new passwords, and a room's form."""
+    monkeypatch.setattr(users, "checked", lambda *_: None)  # argon2 itself is left out
+    walk = Walk(stranger, app, registry, doors)
+    for page in doors.values():
+        for form in page.forms:
+            for each in different(form):
+                for label, values in hostile(each).items():
+                    walk.check(form, valid(form) | {each.name: values}, each.name, label)
+    assert not walk.wrong, "\n".join(walk.wrong)
