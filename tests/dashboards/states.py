@@ -108,7 +108,7 @@ NOW = datetime(2026, 5, 6, 15, 40, tzinfo=UTC)
 STARTED = NOW - timedelta(days=90)
 
 KEPT = Kept(
-    "/rooms/loire", (("note", "La prise près de la fenêtre ne marche plus.\n« Merci »"), ("capacity", "8"))
+    "/rooms/loire", (("note", "La prise près de la fenêtre ne marche plus.\n« Merci »"), ("capacity", "8"))
 )
 
 
@@ -195,7 +195,7 @@ ROOMS = tuple(
 )
 SHEET = Sheet(
     idea="Des tables à roulettes et un écran qui suit, proposés par le service Archives.",
-    problem="Les ateliers se font dans les couloirs : les tables des salles ne bougent pas.",
+    problem="Les ateliers se font dans les couloirs : les tables des salles ne bougent pas.",
     hypothesis="Si les tables se déplacent et que l’écran suit, les salles servent aussi aux ateliers, donc plus longtemps.",
     change="Six tables pliantes à roulettes, un écran sur pied, deux multiprises au sol.",
     why_rooms="3 tirées au sort parmi les 8 salles de 8 à 12 places du bâtiment.",
@@ -340,7 +340,7 @@ def experiments() -> dict[str, ExperimentPage]:
     others = best.guardrails[1:]
     decided = Decided(
         "extend", "Comité de direction", date(2026, 6, 18),
-        "Étendre aux 12 salles d’ateliers d’abord : c’est là que le besoin est né.",
+        "Étendre aux 12 salles d’ateliers d’abord : c’est là que le besoin est né.",
         "Prévoir les multiprises au sol dès le début ; prévenir les agents d’entretien.", "Camille",
         datetime(2026, 6, 18, 17, 5, tzinfo=UTC),
     )  # fmt: skip
@@ -378,7 +378,7 @@ def experiments() -> dict[str, ExperimentPage]:
             rooms=ROOMS[:1] + ROOMS[3:5], protocol=replace(small_protocol, retrospective=False),
             costs=None, meanwhile=Meanwhile(date(2026, 2, 20), None, 13, 0, date(2026, 5, 30))),
         "idea": ExperimentPage("assis-debout", "Des sièges assis-debout pour les réunions courtes", "idea", None, None, (),
-            sheet=Sheet(idea="Une agente de l’état civil : on reste moins longtemps quand on est debout.")),
+            sheet=Sheet(idea="Une agente de l’état civil : on reste moins longtemps quand on est debout.")),
         "running": page(locked, status="running", look=None, voices=None, coverage=coverage(date(2026, 5, 6)), costs=replace(COSTS, kind="planned"),
             meanwhile=Meanwhile(date(2026, 5, 6), 10, 13, 1143, date(2026, 5, 30), 338, 360)),
         "generalise": page(best),
@@ -680,7 +680,7 @@ def home(every: tuple[ExperimentLine, ...]) -> HomePage:
             Deadline("experiment", day + timedelta(days=9), "Écrans de réservation devant les portes", "ecrans"),
         ),
         learned=(
-            Learned("cloisons", "Cloisons acoustiques mobiles", "adjust", day - timedelta(days=30), "Le bruit baisse, mais les cloisons gênent le passage des fauteuils : des modèles plus étroits sont à essayer."),
+            Learned("cloisons", "Cloisons acoustiques mobiles", "adjust", day - timedelta(days=30), "Le bruit baisse, mais les cloisons gênent le passage des fauteuils : des modèles plus étroits sont à essayer."),
             Learned("coin-calme", "Un coin calme au troisième étage", "extend", day - timedelta(days=60), ""),
         ),
         decided=7,
