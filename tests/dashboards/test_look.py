@@ -54,6 +54,13 @@ BORDERLESS = """
   .map(e => e.outerHTML.slice(0, 90))
 """
 
+DRAWN_SMALL = """
+[...document.querySelectorAll('body *')].filter(e => e.checkVisibility()
+  && [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim())).map(e => [
+    parseFloat(getComputedStyle(e).fontSize) * (e.ownerSVGElement ? e.getScreenCTM().d : 1),
+    e.outerHTML.slice(0, 90)]).filter(([size]) => size < 11.99)
+"""
+
 
 def opened(chromium: Browser, folder: Path, name: str, **context: Any) -> Page:
     page = chromium.new_context(**{"viewport": {"width": 390, "height": 900}} | context).new_page()
@@ -109,6 +116,18 @@ def test_a_page_bears_wider_text_a_zoom_and_stillness(
     zoomed = opened(chromium, gallery_folder, name, viewport={"width": 640, "height": 400})
     assert zoomed.evaluate(OVERFLOWING) <= 0
     zoomed.context.close()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [390, 1440])
+def test_no_text_is_drawn_smaller_than_twelve_pixels(
+    gallery_folder: Path, chromium: Browser, width: int
+) -> None:
+    """Text in a drawing as well, by the scale it has on the screen."""
+    for name in TOLD:
+        page = opened(chromium, gallery_folder, name, viewport={"width": width, "height": 900})
+        assert page.evaluate(DRAWN_SMALL) == [], name
+        page.context.close()
 
 
 @pytest.mark.browser
