@@ -1375,7 +1375,6 @@ class ErrorPage:
         "forbidden",
         "form_key",
         "form_spent",
-        "too_fast",
         "too_many",
         "too_large",
         "locked",
@@ -1535,7 +1534,7 @@ class FormPage:
     nonce: str
     key: str
     ask: Literal["discomfort", "temperature", "air", "hearing"] | None = None
-    error: Literal["missing", "expired", "invalid"] | None = None
+    error: Literal["missing", "expired", "invalid", "fast"] | None = None
     values: Mapping[str, str] = field(default_factory=dict)
     template = "form.html"
 

@@ -51,7 +51,7 @@ ASKED: dict[str, Literal["discomfort", "temperature", "air", "hearing"]] = {
     "sound_background": "hearing",
     "temperature_in_band": "temperature",
 }
-Problem = Literal["missing", "expired", "invalid"]
+Problem = Literal["missing", "expired", "invalid", "fast"]
 # answers of one network address in an hour, kept in memory as a keyed hash: colleagues share an address
 _addresses = Throttle(limit=60, window=3600)
 
@@ -108,7 +108,7 @@ def thanks_page(request: Request, slug: str) -> Response:
     )
 
 
-def _received(request: Request, slug: str, given: Mapping[str, str]) -> Response:  # noqa: PLR0911 - each refusal in its order
+def _received(request: Request, slug: str, given: Mapping[str, str]) -> Response:
     thanks = RedirectResponse(f"/r/{quote(slug)}/thanks", 303)
     if given.get("website"):
         return thanks  # a robot filled in what nobody sees; it need not know
@@ -120,12 +120,12 @@ def _received(request: Request, slug: str, given: Mapping[str, str]) -> Response
         at = now(request)
         try:
             nonce, age = _opened(request, slug, given.get("nonce", ""))
-            if age < FASTEST:
-                return error(request, 422, "too_fast")
-            answer = _answer(room, given, at)
+            answer = _answer(room, given, at, age)
         except AnswerRejected as rejected:
+            # too fast, the same form is sent again: another would be as young
+            again = given["nonce"] if rejected.problem == "fast" else _issued(request, slug)
             page = FormPage(
-                room.slug, room.name, _issued(request, slug), key, _asked(session, room, at),
+                room.slug, room.name, again, key, _asked(session, room, at),
                 rejected.problem,
                 {name: value for name, value in given.items() if name in {*SCALES, *CHOICES, "remark"}},
             )  # fmt: skip
@@ -139,14 +139,16 @@ def _received(request: Request, slug: str, given: Mapping[str, str]) -> Response
     return thanks
 
 
-def _answer(room: Room, given: Mapping[str, str], at: datetime) -> Answer:
-    """The answer, with the day and hour of the server; raises AnswerRejected."""
+def _answer(room: Room, given: Mapping[str, str], at: datetime, age: float) -> Answer:
+    """The answer, with the day and hour of the server, to a form so many seconds old; raises AnswerRejected."""
     marks = {name: _mark(given.get(name, ""), most) for name, most in SCALES.items()}
     if marks["satisfaction"] is None:
         raise AnswerRejected("missing")
     picks = {name: given.get(name) or None for name in CHOICES}
     if any(pick is not None and pick not in CHOICES[name] for name, pick in picks.items()):
         raise AnswerRejected("invalid")
+    if age < FASTEST:
+        raise AnswerRejected("fast")
     remark = " ".join(given.get("remark", "").replace("\0", "").split())[:LONGEST_REMARK] or None
     return Answer(room_id=room.id, day=at.date(), hour=at.hour, remark=remark, **marks, **picks)
 

@@ -54,7 +54,6 @@ def error(
         "forbidden",
         "form_key",
         "form_spent",
-        "too_fast",
         "too_many",
         "too_large",
         "locked",

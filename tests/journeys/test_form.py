@@ -98,12 +98,18 @@ def test_the_code_of_one_room_opens_no_other(visitor: TestClient, code: str) -> 
     assert visitor.get(code.replace("boulogne", "loire")).status_code == 403
 
 
-def test_an_answer_sent_faster_than_anybody_reads_is_not_kept(
-    visitor: TestClient, world: World, code: str
+def test_an_answer_sent_faster_than_anybody_reads_is_not_kept_and_comes_back(
+    visitor: TestClient, world: World, code: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = answers(world)
-    assert sent(visitor, opened(visitor, code), satisfaction="7").status_code == 422
+    fields = opened(visitor, code)
+    refused = sent(visitor, fields, satisfaction="7", remark="La prise est loin.")
+    assert refused.status_code == 422
     assert answers(world) == before
+    for kept in ("C’était très rapide", "La prise est loin.", 'value="7" required checked'):
+        assert kept in refused.text.replace("\u202f", " ")
+    monkeypatch.setattr(form, "FASTEST", 0.0)  # a moment later
+    assert sent(visitor, fields, satisfaction="7").status_code == 303
 
 
 @pytest.mark.usefixtures("at_once")
