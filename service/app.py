@@ -136,9 +136,7 @@ def _surround(app: FastAPI, settings: Settings) -> None:
     """The layers around every request; the last one added is the outermost."""
     app.add_middleware(Unchanged, below="/api/v1/")
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=6)
-    app.add_middleware(
-        BodyLimit, limit=settings.max_body_bytes, larger={"/device/photo": MOST_BYTES + 10_000}
-    )
+    app.add_middleware(BodyLimit, limit=settings.max_body_bytes, larger=UPLOADS)
     app.add_middleware(SecurityHeaders, https=settings.secure)
     app.add_middleware(Noted, monitoring=app.state.monitoring)
     if settings.trusted_proxies:
