@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from service.registry.tables import Placement
 
 OVER_TIME = ("people", "presence", "co2", "temperature", "humidity", "sound", "light")
-OCCUPANCY = frozenset(["people", "presence", "motion", "people_in", "people_out"])
 LONGEST_HOLD = timedelta(hours=2)
 
 
@@ -26,8 +25,6 @@ def series(
     start: datetime,
     end: datetime,
     step: timedelta,
-    *,
-    private: bool,
 ) -> Iterable[Series]:
     """A series per metric: the mean of each stretch, over the devices that were in the room then."""
     keys = {each.device_key for each in placed}
@@ -41,7 +38,7 @@ def series(
     bins = _bins(start, end, step)
     for metric in OVER_TIME:
         rows = found[found["metric"] == metric]
-        if rows.empty or (private and metric in OCCUPANCY):
+        if rows.empty:
             continue
         values = _binned(rows, bins, step)
         if values.notna().any():

@@ -111,7 +111,7 @@ def list_days(
 ) -> list[ApiDay]:
     """What was measured of a room, by day and outcome, up to yesterday; 423 while an experiment runs in it.
 
-    At most a year at a time. Of a room for one person nothing tells who is there.
+    At most a year at a time. A room for one person has none: even its air would tell when somebody was there.
     """
     yesterday = today(request) - timedelta(days=1)
     until = min(last or yesterday, yesterday)
@@ -122,7 +122,8 @@ def list_days(
         )
     with request.app.state.registry.session() as session:
         room = _open(session, slug, today(request))
-        found = outcomes.between(session, since, until, [slug], _told(room)).sort_values(["day", "outcome"])
+        told = [slug] if room.capacity != 1 else []
+        found = outcomes.between(session, since, until, told).sort_values(["day", "outcome"])
     columns = found[["day", "outcome", "value", "coverage"]]
     return [
         ApiDay(day, outcome, None if isnan(value) else value, coverage)
@@ -170,15 +171,6 @@ def _open(session: Session, slug: str, day: date) -> Room:
     if laid is not None:
         raise HTTPException(423, f"Hidden until the experiment {laid.slug} is over, on {laid.ends}.")
     return room
-
-
-def _told(room: Room) -> list[str]:
-    """Outcomes that may be told of a room: of one for one person none of who is there."""
-    from experiments.outcomes import OUTCOMES  # noqa: PLC0415 - numpy, pandas: not before somebody asks
-
-    return [
-        key for key, definition in OUTCOMES.items() if room.capacity != 1 or definition.family != "occupancy"
-    ]
 
 
 def _room(room: Room, site: Site, laid: embargo.Embargo | None) -> ApiRoom:

@@ -140,7 +140,7 @@ def _received(request: Request, slug: str, given: Mapping[str, str]) -> Response
 
 
 def _answer(room: Room, given: Mapping[str, str], at: datetime, age: float) -> Answer:
-    """The answer, with the day and hour of the server, to a form so many seconds old; raises AnswerRejected."""
+    """The answer, with the day and hour of the server, to a form `age` seconds old; raises AnswerRejected."""
     marks = {name: _mark(given.get(name, ""), most) for name, most in SCALES.items()}
     if marks["satisfaction"] is None:
         raise AnswerRejected("missing")

@@ -220,8 +220,9 @@ def _page(
         page,
         weeks=(by_week.get((room.slug, last), RoomWeek()), by_week.get((room.slug, before), RoomWeek())),
         week=last,
-        series=tuple(series(state.store, placed, start, end, SPANS[span][1], private=private)),
-        daily=tuple(_daily(session, room.slug, end.date() - timedelta(days=1), private=private)),
+        # of a room for one the air alone, by hour or by day, would tell when somebody was there
+        series=() if private else tuple(series(state.store, placed, start, end, SPANS[span][1])),
+        daily=() if private else tuple(_daily(session, room.slug, end.date() - timedelta(days=1))),
         profile=_profile(session, room, today, private=private),
         seasons=seasons.of_room(session, room, today),
         voices=seasons.voices(session, room, today, state.settings.min_group),
@@ -258,12 +259,12 @@ def _device(placement: Placement, at: datetime, silent: Collection[str]) -> Devi
     )
 
 
-def _daily(session: Session, slug: str, last: date, *, private: bool) -> Iterable[Daily]:
+def _daily(session: Session, slug: str, last: date) -> Iterable[Daily]:
     first = last - timedelta(days=DAYS_SHOWN)
     found = outcomes.between(session, first, last, [slug], DAILY)
     for key in DAILY:
         rows = found[found["outcome"] == key].sort_values("day")
-        if rows.empty or (private and key in ("time_utilisation", "meetings")):
+        if rows.empty:
             continue
         observed = rows["value"].where(rows["coverage"] >= weeks.MIN_COVERAGE)
         if observed.notna().any():

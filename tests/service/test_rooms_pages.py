@@ -328,3 +328,12 @@ def test_a_notice_does_not_guess_while_the_store_is_away(reader, store, monkeypa
 
     monkeypatch.setattr(store, "latest", away)
     assert "On ne peut pas le dire pour l’instant" in words_of(reader.get("/rooms/loire/notice"))
+
+
+def test_a_room_for_one_shows_nothing_by_hour_or_day(house, reader, store):
+    store.write([Reading("g/bureau", "co2", 933.0, "-", NOW - timedelta(hours=30), "device", "g")])
+    page = words_of(reader.get("/rooms/bureau"))
+    assert "Cette salle est pour une personne" in page
+    assert "Jour par jour" not in page
+    assert "933" not in page
+    assert "600 ppm" in page  # a week's mean
