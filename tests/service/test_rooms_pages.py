@@ -330,7 +330,8 @@ def test_a_notice_does_not_guess_while_the_store_is_away(reader, store, monkeypa
     assert "On ne peut pas le dire pour l’instant" in words_of(reader.get("/rooms/loire/notice"))
 
 
-def test_a_room_for_one_shows_nothing_by_hour_or_day(house, reader, store):
+@pytest.mark.usefixtures("house")
+def test_a_room_for_one_shows_nothing_by_hour_or_day(reader, store):
     store.write([Reading("g/bureau", "co2", 933.0, "-", NOW - timedelta(hours=30), "device", "g")])
     page = words_of(reader.get("/rooms/bureau"))
     assert "Cette salle est pour une personne" in page
