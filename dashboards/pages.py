@@ -1315,6 +1315,7 @@ class SignInPage:
         None  # what the provider's account is called; "" where it has no name; None: no provider
     )
     new_password: bool = False  # it was just chosen
+    nobody: bool = False  # no account was ever made
     kept: Kept | None = None
     known: bool = False  # the provider may still know this browser, and can be told to forget it
     template = "sign_in.html"

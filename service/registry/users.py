@@ -87,6 +87,11 @@ def everyone(session: Session) -> Sequence[User]:
     return session.scalars(select(User).order_by(User.email)).all()
 
 
+def anybody(session: Session) -> bool:
+    """Whether there is an account at all."""
+    return session.scalar(select(User.id).limit(1)) is not None
+
+
 def able(session: Session, role: str) -> Sequence[User]:
     """Those whose account is open and whose role is at least this one, by name."""
     roles = ROLES[ROLES.index(role) :]

@@ -167,7 +167,10 @@ def sign_in_form(
     """The sign-in page; `wait` in seconds."""
     csrf, half = form_csrf(request)
     settings = request.app.state.settings
+    with request.app.state.registry.session() as session:
+        nobody = not users.anybody(session)
     page = SignInPage(
+        nobody=nobody,
         next=safe_path(path),
         csrf=csrf,
         email=email,

@@ -726,6 +726,7 @@ def gallery() -> dict[str, Page]:
         "gateways": GatewaysPage(gateways()),
         "gateways-empty": GatewaysPage(()),
         "sign-in": SignInPage(),
+        "sign-in-nobody": SignInPage(nobody=True),
         "sign-in-wrong": SignInPage("/rooms", email="a@b.fr", error="wrong"),
         "sign-in-code": CodePage("/rooms", ticket="t"),
         "sign-in-code-wrong": CodePage("/rooms", ticket="t", error="wrong"),

@@ -1,0 +1,39 @@
+"""Somebody's first minutes with an empty installation: what the pages tell to type works as told."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from html import unescape
+
+import pytest
+
+from service.declare import declare
+from service.registry import experiments, users
+
+ROOMS = '[[sites]]\nslug = "hv"\nname = "Hôtel de ville"\n' + "".join(
+    f'[[sites.rooms]]\nslug = "{slug}"\nname = "{slug}"\ncapacity = 8\n'
+    for slug in ("erdre", "loire", "cens", "isac", "maine")
+)
+
+
+@pytest.mark.parametrize("lang", ["fr", "en"])
+@pytest.mark.parametrize("path", ["/", "/experiments"])
+def test_the_example_of_a_file_is_one_that_can_be_declared(reader, registry, settings, path, lang):
+    page = reader.get(f"{path}?lang={lang}").text
+    file = unescape(re.search(r"(?s)<pre>(\[\[experiments\]\].*?)</pre>", page)[1])
+    with registry.session() as session:
+        now = datetime(2026, 11, 24, tzinfo=UTC)
+        declare(session, ROOMS + file, "Camille", now, settings.zone)
+        found = experiments.find(session, "tables-hautes")
+        assert experiments.status(found, now.date()) == "planned"
+        assert experiments.compared(found)
+
+
+def test_an_installation_that_nobody_may_sign_in_to_says_what_to_type(stranger, registry):
+    page = stranger.get("/sign-in").text
+    typed = unescape(re.search(r"<pre>temoin user add (.*?)</pre>", page)[1])
+    assert typed == "vous@ville.example --role administrator"
+    with registry.session() as session:
+        users.add(session, "a@ville.example", "A", "reader", None, datetime.now(UTC))
+    assert "Personne n’a encore de compte" not in stranger.get("/sign-in").text
