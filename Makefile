@@ -8,6 +8,9 @@ ARGS ?=
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Extras stay: pip takes the newest of a package that is asked for with one and pinned without.
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	--no-strip-extras --no-emit-index-url
 
 .PHONY: help demo test check lint types faults bench references calibration audit lock clean
 
@@ -47,12 +50,9 @@ audit: $(VENV)/.dev ## Known faults of the locked packages (asks PyPI; before a 
 		$(BIN)/pip-audit --strict --disable-pip --require-hashes --progress-spinner off --requirement $$lock $(ARGS) || exit 1; done
 
 lock: $(VENV)/.dev ## Renew the three lock files of hashes from pyproject.toml
-	@cd . && $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-		--no-emit-index-url --extra postgresql pyproject.toml -o service/deploy/requirements.lock
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-		--no-emit-index-url --extra postgresql --group dev pyproject.toml -o tests/requirements.lock
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-		--no-emit-index-url --group build -o service/deploy/build.lock
+	@$(LOCK) --extra postgresql pyproject.toml -o service/deploy/requirements.lock
+	@$(LOCK) --extra postgresql --group dev pyproject.toml -o tests/requirements.lock
+	@$(LOCK) --group build -o service/deploy/build.lock
 
 .coverage: $(VENV)/.dev $(shell git ls-files 2>/dev/null)
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report= $(ARGS) || { rm -f $@; exit 1; }

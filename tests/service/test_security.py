@@ -6,10 +6,13 @@ import ast
 import base64
 import re
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from service.registry import users
 from service.settings import Settings
@@ -230,6 +233,26 @@ def test_dependencies_are_locked_by_hash():
         assert len(pinned) == len(re.findall(r"^[\w.-]+(?:\[.*\])?\s*(?:==|@|>|<|~)", text, re.MULTILINE)), (
             lock
         )
+
+
+def test_what_is_asked_for_with_extras_is_pinned_with_them():
+    """Of a package that another asks for with an extra, and the lock pins without, pip takes the newest."""
+    text = (ROOT / "tests/requirements.lock").read_text(encoding="utf-8")
+    pins = (
+        Requirement(line.rstrip(" \\")) for line in text.splitlines() if re.match(r"[\w.\[\],-]+==", line)
+    )
+    extras = {canonicalize_name(pin.name): pin.extras for pin in pins}
+    asked = [Requirement(asked) for name in extras for asked in _requires(name)]
+    asked = [each for each in asked if each.extras and each.marker is None]
+    assert {"coverage"} <= {each.name for each in asked}
+    assert [str(each) for each in asked if not each.extras <= extras[canonicalize_name(each.name)]] == []
+
+
+def _requires(name):
+    try:
+        return distribution(name).requires or []
+    except PackageNotFoundError:
+        return []  # locked for another system or Python
 
 
 # -------------------------------------------------------------------------------------------- small promises
