@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import json
 import os
@@ -22,6 +21,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
+from anyio.from_thread import start_blocking_portal
 from fastapi.testclient import TestClient
 
 from sensors.landing import Landing
@@ -340,7 +340,8 @@ def test_a_connection_that_breaks_off_is_no_failure_of_ours(app, settings, token
     async def send(message):
         sent.append(message)
 
-    asyncio.run(app(scope, receive, send))
+    with start_blocking_portal() as portal:  # a loop in a thread of its own: a browser's may run in this one
+        portal.call(app, scope, receive, send)
     assert sent[0]["status"] == 400
     assert landed(settings) == []
 
