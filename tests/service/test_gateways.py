@@ -59,6 +59,8 @@ def test_a_gateway_is_told_what_to_type_and_only_hashes_are_kept(temoin, setting
     assert code == 0
     assert told(out, "user") == "hall"
     assert told(out, "topic") == "temoin/hall/DEVICE"
+    assert told(out, "payload") == told(out, "body")
+    assert f"password_file {settings.data_dir / 'broker' / 'passwd'}" in out
     password, token = told(out, "password"), told(out, "Authorization").removeprefix("Bearer ")
     with registry.session() as session:
         assert gateways.of_token(session, token, datetime.now(UTC)) == "hall"
@@ -445,7 +447,8 @@ def test_the_page_says_what_wants_attention(reader):
     assert "silent" not in rows["annexe"]
     assert all(word in rows["hall"] for word in ("silent", "100%", "25%", "ends soon"))
     assert "not declared" in rows["application"]
-    assert "never" in rows["cave"]
+    assert "nothing yet" in rows["cave"]
+    assert "silent" not in rows["cave"]  # « jamais muette » read as its contrary
 
 
 def test_without_a_gateway_the_page_says_how_to_add_one(reader):
