@@ -118,7 +118,7 @@ def pasted(text: str) -> list[tuple[int, Facts]]:
 
 
 def _each_name_once(rows: Iterable[tuple[int, Facts]]) -> list[tuple[int, Facts]]:
-    """The rows, those of a name that stood above with the mistake `twice`: which of them holds, nobody said."""
+    """The rows, those of a name that stood above with the mistake `twice`: nobody said which holds."""
     names: set[str] = set()
     found = []
     for number, facts in rows:
