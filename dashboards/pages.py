@@ -752,8 +752,8 @@ class FieldRow:
 
     @property
     def name(self) -> str:
-        """The pointer as one reads it."""
-        return self.pointer[1:].replace("/", " › ").replace("~1", "/").replace("~0", "~") or "="
+        """The pointer as one reads it; empty for the message as a whole."""
+        return self.pointer[1:].replace("/", " › ").replace("~1", "/").replace("~0", "~")
 
 
 @dataclass(frozen=True)
