@@ -1467,6 +1467,13 @@ class GlossaryPage:
 
 
 @dataclass(frozen=True)
+class SiteMapPage:
+    """Every page that the reader's role opens."""
+
+    template = "site_map.html"
+
+
+@dataclass(frozen=True)
 class LookPage:
     """Each part that pages are made of, for who writes one."""
 
@@ -1584,6 +1591,7 @@ Page = (
     | ShareGonePage
     | MethodPage
     | GlossaryPage
+    | SiteMapPage
     | AccessibilityPage
     | AuditPage
     | PeoplePage

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy import select
 
-from dashboards.pages import AccessibilityPage, HomePage, LookPage, MethodPage, SilentDevice, Standstill
+from dashboards.pages import AccessibilityPage, HomePage, LookPage, MethodPage, SilentDevice, SiteMapPage, Standstill
 from dashboards.render import assets
 from service import device_health, ingest, waiting
 from service.auth import Person, signed_in
@@ -133,6 +133,12 @@ def _standstill(request: Request) -> Standstill | None:
 def method_page(request: Request, person: Annotated[Person, Depends(signed_in)]) -> Response:
     """How Témoin compares."""
     return reply(request, MethodPage(), person=person)
+
+
+@router.get("/plan")
+def site_map_page(request: Request, person: Annotated[Person, Depends(signed_in)]) -> Response:
+    """Where everything is."""
+    return reply(request, SiteMapPage(), person=person)
 
 
 @router.get("/look")
