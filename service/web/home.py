@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy import select
 
-from dashboards.pages import AccessibilityPage, HomePage, LookPage, MethodPage, SilentDevice, SiteMapPage, Standstill
+from dashboards.pages import (
+    AccessibilityPage,
+    HomePage,
+    LookPage,
+    MethodPage,
+    SilentDevice,
+    SiteMapPage,
+    Standstill,
+)
 from dashboards.render import assets
 from service import device_health, ingest, waiting
 from service.auth import Person, signed_in
