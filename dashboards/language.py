@@ -142,7 +142,7 @@ class Language:
 
     def days(self, start: date, end: date) -> str:
         """`2 mars – 29 mai 2026`, both years said when they differ."""
-        return f"{self.day(start, year=start.year != end.year)} – {self.day(end, year=True)}"
+        return f"{self.day(start, year=start.year != end.year)}\N{NO-BREAK SPACE}– {self.day(end, year=True)}"
 
     def weekday(self, value: date) -> str:
         """`lun. 4` or `Mon 4`: for axes."""
