@@ -118,13 +118,15 @@ def _row(label: str, values: list[float]) -> Row:
 
 def _clock_ticks(page: RoomPage, say: Language) -> Iterable[Tick]:
     length = (page.end - page.start).total_seconds()
-    step = timedelta(hours=3) if page.span == "day" else timedelta(days=1)
+    # hours are short words, days long ones: on a phone every second, every third
+    step, every = (timedelta(hours=3), 2) if page.span == "day" else (timedelta(days=1), 3)
     at = datetime.combine(page.start.date(), time(), page.start.tzinfo)
     n = 0
     while at <= page.end:
         if at >= page.start:
             label = say.hour(at) if page.span == "day" else say.weekday(at)
-            yield Tick(round(100 * (at - page.start).total_seconds() / length, 2), label, minor=n % 2 == 1)
+            share = (at - page.start).total_seconds() / length
+            yield Tick(round(100 * share, 2), label, minor=n % every != 0)
         at, n = at + step, n + 1
 
 
