@@ -32,6 +32,7 @@ class Frame:
     csrf: str = ""
     waiting: int = 0  # payloads in quarantine, shown beside its link
     role: str = ""  # reader, facilities, analyst, administrator
+    wrong: bool = False  # a form came back with something to correct: the title says so first
 
 
 # ------------------------------------------------------------------------------------- experiments
@@ -1473,6 +1474,13 @@ class GlossaryPage:
 
 
 @dataclass(frozen=True)
+class SiteMapPage:
+    """Every page that the reader's role opens."""
+
+    template = "site_map.html"
+
+
+@dataclass(frozen=True)
 class LookPage:
     """Each part that pages are made of, for who writes one."""
 
@@ -1484,7 +1492,7 @@ class AccessibilityPage:
     """The declaration of accessibility: whose it is, and where an obstacle is reported (empty: not said)."""
 
     template = "accessibility.html"
-    CHECKED = date(2026, 11, 24)  # when what it says was last compared with the pages
+    CHECKED = date(2026, 11, 29)  # when what it says was last compared with the pages
 
     organisation: str = ""
     contact: str = ""
@@ -1590,6 +1598,7 @@ Page = (
     | ShareGonePage
     | MethodPage
     | GlossaryPage
+    | SiteMapPage
     | AccessibilityPage
     | AuditPage
     | PeoplePage

@@ -17,6 +17,7 @@ from dashboards.pages import (
     LookPage,
     MethodPage,
     SilentDevice,
+    SiteMapPage,
     Standstill,
 )
 from dashboards.render import assets
@@ -142,6 +143,12 @@ def _standstill(request: Request) -> Standstill | None:
 def method_page(request: Request, person: Annotated[Person, Depends(signed_in)]) -> Response:
     """How Témoin compares."""
     return reply(request, MethodPage(), person=person)
+
+
+@router.get("/plan")
+def site_map_page(request: Request, person: Annotated[Person, Depends(signed_in)]) -> Response:
+    """Where everything is."""
+    return reply(request, SiteMapPage(), person=person)
 
 
 @router.get("/look")

@@ -73,6 +73,7 @@ ACCESS = {
         GET /look
         GET /method
         GET /mappings/{number}
+        GET /plan
         GET /quarantine
         GET /quarantine/{cause}
         GET /rooms
