@@ -366,6 +366,18 @@ def test_what_another_site_sent_is_not_kept(stranger, headers):
 
 
 @pytest.mark.usefixtures("forms")
+@pytest.mark.parametrize("path", ["/sign-in", "/sign-in/code", "/sign-in/resume"])
+@pytest.mark.parametrize("headers", [{}, {"origin": "https://evil.example"}, {"sec-fetch-site": "same-site"}])
+def test_what_another_site_says_was_typed_is_not_shown_as_if_it_had_been(stranger, path, headers):
+    forged = {"kept-to": "/people", "kept.email": "mallory@evil.example", "kept.role": "administrator"}
+    answer = stranger.post(path, data=forged, headers=headers)
+    assert (answer.status_code, "mallory" in answer.text) == (403, False)
+    fill_in(stranger)
+    assert "mallory" not in stranger.post(path, data=forged, headers=headers).text
+    assert "mallory" in stranger.post(path, data=forged, headers=OURS).text  # a form of ours that was left open
+
+
+@pytest.mark.usefixtures("forms")
 def test_what_is_kept_goes_to_our_own_pages_only_and_is_bounded(stranger):
     long = {"note": "x" * 200_001}
     assert stranger.post("/echo", data=long, headers=OURS).headers["location"] == "/sign-in"
