@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from fastapi import Response
     from sqlalchemy.orm import Session
+    from starlette.types import Scope
 
     from service.registry.tables import User
 
@@ -154,6 +155,17 @@ def needs(role: str) -> Callable[[Person], Person]:
         return person
 
     return checked
+
+
+def may_upload(scope: Scope) -> None:
+    """Before more of a large file is taken than of any form; its route asks the same again.
+
+    Raises HTTPException: to the sign-in page for who is not signed in, 403 for a role that sends no files.
+    """
+    person = current_person(Request(scope))
+    if person is None:
+        raise HTTPException(303, headers={"Location": "/sign-in"})
+    needs("facilities")(person)
 
 
 def gateway_of(
