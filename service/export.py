@@ -273,13 +273,14 @@ def _placements(session: Session) -> Iterator[Row]:
 def _answers(session: Session, sealed: Mapping[str, date], today: date, k: int) -> Iterator[Row]:
     """By room and month, only where at least `k` answered, of months that are over.
 
-    Of the month that runs, the difference of two days' exports would be fewer people than that.
+    Of the month that runs, the difference of two days' exports would be fewer people than that; of the month
+    of a switch, that of the export under seal and the one after.
     """
     query = select(Room.slug, Answer).join(Room, Room.id == Answer.room_id)
     query = query.where(Answer.flagged.is_(False), Answer.day < today.replace(day=1))
     groups: dict[tuple[str, str], list[Answer]] = {}
     for room, answer in session.execute(query.order_by(Room.slug, Answer.day)):
-        if room not in sealed or answer.day < sealed[room]:
+        if room not in sealed or answer.day < sealed[room].replace(day=1):
             groups.setdefault((room, f"{answer.day:%Y-%m}"), []).append(answer)
     for (room, month), given in groups.items():
         if len(given) < k:
