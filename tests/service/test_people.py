@@ -12,9 +12,10 @@ import pytest
 from sqlalchemy import event
 
 from service.browser import browser_named
-from service.registry import audit, password_links, people, users
+from service.registry import audit, identities, password_links, people, users
+from service.registry.identities import Told
 from service.registry.people import ChangedMeanwhile, Facts, LastAdministrator
-from service.registry.tables import Base
+from service.registry.tables import Base, Identity
 
 HOUR = timedelta(hours=1)
 
@@ -101,6 +102,34 @@ def test_two_administrators_at_once_cannot_lock_everybody_out(either_registry, m
     for thread in threads:
         thread.join(timeout=30)
     assert len(refused) == 1
+
+
+def test_nor_can_a_directory_that_says_so_of_both_at_once(either_registry, marie, now):
+    """Each comes by the provider, whose groups make neither an administrator any more."""
+    with either_registry.session() as session:
+        zoe = users.add(session, "zoe@ville.example", "Zoé", "administrator", None, now)
+        for each in (marie, zoe):
+            session.add(Identity(issuer="i", subject=each.email, user_id=each.id, linked_at=now))
+    both = threading.Barrier(2)
+
+    def wait_for_the_other(_connection, _cursor, statement, *_about) -> None:
+        with suppress(threading.BrokenBarrierError):
+            if statement.startswith("UPDATE users"):
+                both.wait(0.5)
+
+    def sign_in(person) -> None:
+        told = Told("i", person.email, person.email, person.name, email_verified=True, role="reader")
+        with either_registry.session() as session:
+            identities.person(session, told, now)
+
+    event.listen(either_registry.engine, "before_cursor_execute", wait_for_the_other)
+    threads = [threading.Thread(target=sign_in, args=(each,), daemon=True) for each in (marie, zoe)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=30)
+    with either_registry.session() as session:
+        assert [each.role for each in users.everyone(session)].count("administrator") == 1
 
 
 def test_closing_an_account_signs_out_everywhere(registry, nora, now):
