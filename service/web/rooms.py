@@ -55,6 +55,7 @@ MOST_BESIDE = 6
 WEEKS_BESIDE = 8
 DAYS_SHOWN = 84
 PROFILE_DAYS = 56
+EARLIEST = date(2000, 1, 1)  # sensors are of this century, and before year 1 there is no day
 # nothing of today, and nothing by less than 15 minutes: CO2 alone would tell who is in the room now
 SPANS = {"day": (timedelta(days=1), timedelta(minutes=15)), "week": (timedelta(days=7), timedelta(hours=1))}
 
@@ -243,7 +244,7 @@ def _end(placed: Sequence[Placement], at: datetime, until: date | None) -> datet
     """Midnight after the day asked for, else after the last one heard of; last midnight at the latest."""
     seen = [each.device.last_seen.astimezone(at.tzinfo).date() for each in placed if each.device.last_seen]
     yesterday = at.date() - timedelta(days=1)
-    last = min(until or max(seen, default=yesterday), yesterday)
+    last = max(EARLIEST, min(until or max(seen, default=yesterday), yesterday))
     return datetime.combine(last + timedelta(days=1), time(), at.tzinfo)
 
 

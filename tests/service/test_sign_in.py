@@ -374,9 +374,7 @@ def test_what_another_site_says_was_typed_is_not_shown_as_if_it_had_been(strange
     assert (answer.status_code, "mallory" in answer.text) == (403, False)
     fill_in(stranger)
     assert "mallory" not in stranger.post(path, data=forged, headers=headers).text
-    assert (
-        "mallory" in stranger.post(path, data=forged, headers=OURS).text
-    )  # a form of ours that was left open
+    assert "mallory" in stranger.post(path, data=forged, headers=OURS).text  # ours, left open
 
 
 @pytest.mark.usefixtures("forms")
