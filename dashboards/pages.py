@@ -429,7 +429,7 @@ class DeviceInRoom:
     label: str | None
     start: datetime
     end: datetime | None
-    last_seen: datetime | None
+    last_seen: datetime | date | None  # a day alone where the hour would tell of who is in the room
     silent: bool
 
 
@@ -560,7 +560,7 @@ class SilentDevice:
     key: str
     room: str | None  # its room's name, None when it is placed nowhere
     room_slug: str | None
-    last_seen: datetime | None
+    last_seen: datetime | date | None  # a day alone where the hour would tell of who is in the room
     experiment: tuple[str, str] | None = None  # slug and title of the running one that loses days meanwhile
 
 
@@ -1028,7 +1028,7 @@ class DeviceLine:
     label: str | None
     room: tuple[str, str] | None
     since: datetime | None
-    last_seen: datetime | None
+    last_seen: datetime | date | None  # a day alone where the hour would tell of who is in the room
     silent: bool = False
 
 

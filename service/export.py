@@ -109,7 +109,9 @@ TABLES: dict[str, tuple[Column, ...]] = {
         Column("heartbeat", "min", "at least one message every so often; empty: not declared"),
         Column("continues", "", "key of the device it took the place of"),
         Column("first_seen", "UTC", ""),
-        Column("last_seen", "UTC", "empty while an experiment runs in its room"),
+        Column(
+            "last_seen", "UTC", "empty while an experiment runs in its room, and where that is for one person"
+        ),
     ),
     "placements.csv": (
         Column("device", "", "its key"),
@@ -254,7 +256,9 @@ def _day_of(frame: pd.DataFrame, there: Mapping[str, list[Placement]]) -> Iterat
 
 def _devices(session: Session, sealed: set[str]) -> Iterator[Row]:
     hidden = {
-        each.device_key for each in devices.placed_now(session, datetime.now(UTC)) if each.room.slug in sealed
+        each.device_key
+        for each in devices.placed_now(session, datetime.now(UTC))
+        if each.room.slug in sealed or each.room.capacity == 1
     }
     for each in devices.everything(session):
         last = None if each.key in hidden else each.last_seen

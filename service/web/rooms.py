@@ -207,7 +207,7 @@ def _page(
         span=span,
         past=end.date() < today,
         volume_m3=room.volume_m3,
-        devices=tuple(_device(each, at, silent) for each in placed),
+        devices=tuple(_device(each, at, silent, {room.slug} if hidden else ()) for each in placed),
         hidden=_hidden(hidden),
         experiments=tuple(experiments.of_room(session, room.id)),
         form_url=form_url(request, room.slug),
@@ -248,14 +248,16 @@ def _end(placed: Sequence[Placement], at: datetime, until: date | None) -> datet
     return datetime.combine(last + timedelta(days=1), time(), at.tzinfo)
 
 
-def _device(placement: Placement, at: datetime, silent: Collection[str]) -> DeviceInRoom:
-    device, zone = placement.device, at.tzinfo
+def _device(
+    placement: Placement, at: datetime, silent: Collection[str], hidden: Collection[str]
+) -> DeviceInRoom:
+    device, zone = placement.device, at.tzinfo or UTC
     return DeviceInRoom(
         key=device.key,
         label=device.label,
         start=placement.start.astimezone(zone),
         end=None if placement.end is None else placement.end.astimezone(zone),
-        last_seen=device.last_seen.astimezone(zone) if device.last_seen else None,
+        last_seen=embargo.heard(device.last_seen, placement.room, hidden, zone),
         silent=placement.end is None and device.key in silent,
     )
 

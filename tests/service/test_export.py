@@ -269,6 +269,7 @@ def test_readings_are_those_of_rooms_and_what_runs_is_sealed(sensed, store):
 def test_devices_do_not_tell_when_they_spoke_in_a_room_under_seal(sensed):
     heard = {each["device"]: each["last_seen"] for each in given(sensed, "devices.csv", DURING)}
     assert heard["g/loire"] is None
+    assert heard["g/bureau"] is None  # an office for one
     assert heard["g/nowhere"] is not None
     assert [each["room"] for each in given(sensed, "placements.csv", DURING)] == ["bureau", "loire"]
 

@@ -1,4 +1,4 @@
-"""SQLite's REPLACE asks no trigger on DELETE: a row of the audit is not put in the place of another either."""
+"""No row of the audit is put in the place of another: SQLite's REPLACE asks no trigger on DELETE."""
 
 from alembic import op
 
