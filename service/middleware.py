@@ -32,6 +32,7 @@ SECURITY_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 HSTS = "max-age=31536000"  # of this host alone: what its subdomains are is not ours to say
+REFUSALS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.LOCKED)
 log = structlog.get_logger("temoin.web")
 
 
@@ -149,7 +150,10 @@ class BodyLimit:
 
 
 class Noted:
-    """Each request in log and metrics by its route, never by its address: that may hold a secret."""
+    """Each request in log and metrics by its route, never by its address: that may hold a secret.
+
+    Who asked is named, by number, where they were refused, and nowhere else.
+    """
 
     def __init__(self, app: ASGIApp, *, monitoring: Monitoring) -> None:
         self.app, self.monitoring = app, monitoring
@@ -173,4 +177,7 @@ class Noted:
             seconds = time.perf_counter() - started
             route = getattr(scope.get("route"), "path", "none")
             self.monitoring.note(scope["method"], route, status, seconds)
-            log.info("request", method=scope["method"], route=route, status=status, ms=round(1000 * seconds))
+            number = scope.get("state", {}).get("number") if status in REFUSALS else None
+            who = {} if number is None else {"user": number}
+            ms = round(1000 * seconds)
+            log.info("request", method=scope["method"], route=route, status=status, ms=ms, **who)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
+import structlog
 from fastapi import APIRouter, BackgroundTasks, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Literal
 
+log = structlog.get_logger("temoin.sign_in")
 router = APIRouter(include_in_schema=False)
 Self = Annotated[Person, Depends(signed_in)]
 Typed = Annotated[str, Form()]
@@ -63,6 +65,7 @@ def make_token(
             return _page(request, person, {"token_name": mistake}, 422, typed=typed)
         lasting = timedelta(days=int(days) if days in DAYS else 90)
         token = users.make_token(session, user, called, "write" if scope == "write" else "read", now, lasting)
+    log.info("access_made", user=person.number, scope=scope)
     return _page(request, person, token=token)
 
 
@@ -92,6 +95,7 @@ def change_password(
         user = users.known(session, person.email)
         user.password_hash = hashed
         people.close_others(session, user, cookie(request, COOKIE))
+    log.info("password_chosen", user=person.number)
     later.add_task(tell, request, user, "password")
     return RedirectResponse("/account?done=password", 303)
 

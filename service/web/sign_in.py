@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Annotated, Any
 
+import structlog
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
@@ -30,8 +31,10 @@ from service.web.reply import reply
 from service.web.sign_in_code import asked, code_page, fault, whose
 
 if TYPE_CHECKING:
+    from service.auth import How
     from service.registry.tables import User
 
+log = structlog.get_logger("temoin.sign_in")
 router = APIRouter(include_in_schema=False)
 public = APIRouter(include_in_schema=False)
 
@@ -82,13 +85,14 @@ async def sign_in(
     wait = _wait(request, account)
     if wait:
         again |= {"error": "too_many", "status": 429, "wait": wait}
+        _log_refusal("too_many")
     elif request.app.state.hashing.full:
         again |= {"error": "busy", "status": 503, "wait": BUSY}
     else:
         user = await request.app.state.hashing.run(_checked, request, account, password)
         if user is not None:
             _succeeded(request, account)
-            return await run_in_threadpool(admit, request, user, next, kept)
+            return await run_in_threadpool(admit, request, user, next, "password", kept)
         again |= {"error": "wrong", "status": 401}
     return await run_in_threadpool(sign_in_form, request, next, **again)
 
@@ -119,9 +123,10 @@ def follow_link(request: Request, token: str) -> Response:
     with request.app.state.registry.session() as session:
         user = users.use_link(session, token, datetime.now(UTC))
     if user is not None:
-        return admit(request, user, "/")
+        return admit(request, user, "/", "link")
     if current_person(request) is not None:
         return RedirectResponse("/", 303)
+    _log_refusal("link_used")
     return sign_in_form(request, "/", error="link_used", status=410)
 
 
@@ -130,25 +135,26 @@ def sign_out(request: Request) -> Response:
     """The session ends here and in the registry."""
     response = RedirectResponse("/sign-in", 303)
     end_session(request, response)
+    log.info("signed_out", user=request.state.number)
     response.headers["Clear-Site-Data"] = '"cache", "storage"'  # cookies: ours alone, the language stays
     return response
 
 
-def admit(request: Request, user: User, path: str, kept: Kept | None = None) -> Response:
+def admit(request: Request, user: User, path: str, how: How, kept: Kept | None = None) -> Response:
     """In, or to the second factor of who has one."""
     if asked(request, user):
         return code_page(request, user, path, kept)
-    return welcome(request, user, path, kept)
+    return welcome(request, user, path, how, kept)
 
 
-def welcome(request: Request, user: User, path: str, kept: Kept | None = None) -> Response:
+def welcome(request: Request, user: User, path: str, how: How, kept: Kept | None = None) -> Response:
     """On to where they were going, or to what they had typed, in a session of its own."""
     if kept is None:
         response: Response = RedirectResponse(safe_path(path), 303)
-        start_session(request, response, user)
+        start_session(request, response, user, how)
         return response
     cookies = Response()
-    response = resume(request, kept, start_session(request, cookies, user))
+    response = resume(request, kept, start_session(request, cookies, user, how))
     response.raw_headers.extend(header for header in cookies.raw_headers if header[0] == b"set-cookie")
     return response
 
@@ -211,12 +217,18 @@ def _with_code(request: Request, ticket: str, code: str, path: str, kept: Kept |
     throttle, counted = request.app.state.throttles["account"], f"code {user.id}"
     wait = throttle.attempt(counted)
     if wait:
+        _log_refusal("too_many", user)
         return code_page(request, user, path, kept, error="too_many", status=429, wait=wait)
     error = fault(request, user, code)
     if error is not None:
         return code_page(request, user, path, kept, error=error, status=401)
     throttle.forget(counted)
-    return welcome(request, user, path, kept)
+    return welcome(request, user, path, "code", kept)
+
+
+def _log_refusal(why: str, user: User | None = None) -> None:
+    """By number: what was typed for an address may be a password."""
+    log.warning("sign_in_refused", why=why, user=None if user is None else user.id)
 
 
 def _succeeded(request: Request, account: str) -> None:
@@ -228,4 +240,7 @@ def _succeeded(request: Request, account: str) -> None:
 
 def _checked(request: Request, account: str, password: str) -> User | None:
     with request.app.state.registry.session() as session:
-        return users.checked(session, account, password)
+        user = users.checked(session, account, password)
+        if user is None:
+            _log_refusal("wrong", users.find(session, account))
+    return user

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import event
+from structlog.testing import capture_logs
 
 from service.browser import browser_named
 from service.registry import audit, identities, password_links, people, users
@@ -459,3 +460,16 @@ def test_a_command_that_cannot_be_is_one_sentence(temoin, nora, command, says):
     temoin("user", "role", nora.email, "administrator")
     code, _, err = temoin("user", *command)
     assert (code, says in err, err.count("\n")) == (1, True, 1)
+
+
+def test_whoever_makes_a_link_for_somebody_else_is_in_the_log(browser_of, registry):
+    """With it they could act in that person's name: the audit would say that person."""
+    with registry.session() as session:
+        other = users.add(session, "nora@ville.example", "Nora", "administrator", None, datetime.now(UTC))
+    browser = browser_of("administrator")
+    with capture_logs() as logs:
+        browser.post(f"/people/{other.id}/link", data={"csrf": browser.csrf})
+    with registry.session() as session:
+        me = users.find(session, "administrator@ville.example").id
+    made = [each for each in logs if each["event"] == "password_link_made"]
+    assert [(each["user"], each["by"]) for each in made] == [(other.id, me)]

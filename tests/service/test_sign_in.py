@@ -13,6 +13,7 @@ import pytest
 from fastapi import Depends, Request
 from fastapi.responses import JSONResponse
 from fastapi.testclient import TestClient
+from structlog.testing import capture_logs
 
 from service.auth import Throttle, csrf_checked, safe_path, signed_in
 from service.registry import users
@@ -384,3 +385,54 @@ def test_what_is_kept_goes_to_our_own_pages_only_and_is_bounded(stranger):
     page = stranger.get("/sign-in")
     evil = hidden(page) | {"kept-to": "https://evil.example", "kept.a": "b", "email": "camille@ville.example"}
     assert stranger.post("/sign-in", data=evil | {"password": PASSWORD}).headers["location"] == "/"
+
+
+# ------------------------------------------------------------------------------------ what the log says of it
+
+
+def told(logs, *events):
+    """What the log says of signing in, without its level."""
+    return [
+        {name: value for name, value in each.items() if name != "log_level"}
+        for each in logs
+        if each["event"] in events
+    ]
+
+
+def test_who_signed_in_and_who_was_refused_is_in_the_log_by_number(app, stranger, camille, link):
+    with capture_logs() as logs:
+        fill_in(stranger, password="wrong")
+        fill_in(stranger, "my-password-typed-as-address")
+        fill_in(stranger)
+        csrf = re.search(r'name="csrf" value="([0-9a-f]+)"', stranger.get("/method").text)[1]
+        stranger.post("/sign-out", data={"csrf": csrf})
+        stranger.get(f"/sign-in/{link}")
+        stranger.get("/sign-in/made-up")
+        TestClient(app).get("/sign-in/made-up")
+        app.state.throttles["account"].limit = 1
+        app.state.throttles["account"].failed(camille.email)
+        fill_in(TestClient(app))
+    assert told(logs, "signed_in", "sign_in_refused", "signed_out") == [
+        {"event": "sign_in_refused", "why": "wrong", "user": camille.id},
+        {"event": "sign_in_refused", "why": "wrong", "user": None},
+        {"event": "signed_in", "how": "password", "user": camille.id},
+        {"event": "signed_out", "user": camille.id},
+        {"event": "signed_in", "how": "link", "user": camille.id},
+        {"event": "sign_in_refused", "why": "link_used", "user": None},
+        {"event": "sign_in_refused", "why": "too_many", "user": None},
+    ]
+    assert not any(
+        secret in str(logs) for secret in (PASSWORD, 'wrong"', "my-password", link, "@", "Camille")
+    )
+
+
+def test_who_was_refused_something_is_in_the_log_by_number_and_who_was_not_is_not(reader, registry):
+    with registry.session() as session:
+        number = users.find(session, "reader@ville.example").id
+    with capture_logs() as logs:
+        assert reader.get("/people").status_code == 403
+        assert reader.post("/account/sessions", data={"csrf": "forged"}).status_code == 403
+        assert reader.get("/rooms").status_code == 200
+    assert [(each["status"], each.get("user")) for each in told(logs, "request")] == [
+        (403, number), (403, number), (200, None),
+    ]  # fmt: skip
