@@ -19,7 +19,7 @@ from service.auth import Throttle, csrf_checked, safe_path, signed_in
 from service.registry import users
 from service.registry.tables import Session
 from service.settings import Settings
-from service.web.sign_in import HASHING, OF_ACCOUNT, OF_ADDRESS, WAITING
+from service.web.sign_in import HASHING, OF_ACCOUNT, OF_ADDRESS, OF_ALL, WAITING
 
 pytestmark = pytest.mark.usefixtures("camille")
 PASSWORD = "correct horse battery"
@@ -221,6 +221,45 @@ def test_a_line_of_ipv6_is_one_address_and_an_office_may_sign_in(app, checked):
         assert again(office, office.get("/sign-in")).status_code == 303
         office.cookies.clear()
     assert len(checked) == 2 * OF_ADDRESS + 5
+
+
+def shut_out(app, account="camille@ville.example"):
+    """What somebody elsewhere who guesses, from as many addresses as they like, does to everybody."""
+    for key in (account, "x@y.example"):
+        for _ in range(OF_ACCOUNT):
+            app.state.throttles["account"].failed(key)
+    for _ in range(OF_ALL):
+        app.state.throttles["all"].failed("*")
+
+
+@pytest.mark.usefixtures("checked")
+def test_nobody_shuts_out_who_signed_in_with_this_browser_before(stranger, app):
+    fill_in(stranger)
+    stranger.cookies.delete("temoin")
+    shut_out(app)
+    assert fill_in(TestClient(app, follow_redirects=False)).status_code == 429
+    assert fill_in(stranger).status_code == 303
+    stranger.cookies.delete("temoin")
+    assert fill_in(stranger, "x@y.example").status_code == 429  # as anybody, with another account
+
+
+@pytest.mark.usefixtures("checked")
+def test_nor_does_such_a_browser_guess_more_often(stranger, app):
+    fill_in(stranger)
+    stranger.cookies.delete("temoin")
+    statuses = [fill_in(stranger, password=f"guess {n}").status_code for n in range(OF_ACCOUNT + 3)]
+    assert statuses == [401] * OF_ACCOUNT + [429] * 3
+    assert (
+        app.state.throttles["account"].blocked_for("camille@ville.example") == 0
+    )  # nobody else waits for it
+
+
+@pytest.mark.usefixtures("checked")
+@pytest.mark.parametrize("forged", ["", "made-up", "WyJ4IiwieSJd.abc.def"])
+def test_a_browser_that_says_so_itself_is_not_known(stranger, app, forged):
+    shut_out(app)
+    stranger.cookies.set("temoin-browser", forged)
+    assert fill_in(stranger).status_code == 429
 
 
 @pytest.mark.parametrize("email", ["camille@ville.example", "x@y.example"])
