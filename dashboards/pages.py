@@ -1360,9 +1360,9 @@ class NewPasswordPage:
     token: str | None
     csrf: str = ""
     email: str = ""
-    error: Literal["short", "long", "differ"] | None = None
+    error: Literal["short", "long", "differ", "guessable"] | None = None
     least: int = 12
-    most: int = 200
+    most: int = 128
     template = "new_password.html"
 
 
