@@ -11,6 +11,7 @@ from fastapi.responses import RedirectResponse
 
 from dashboards.pages import AccountPage
 from service.auth import COOKIE, Person, cookie, csrf_checked, signed_in
+from service.guessable import guessable
 from service.registry import people, users
 from service.web.passwords import tell
 from service.web.people import line, session_lines
@@ -79,7 +80,7 @@ def change_password(
     again: Typed = "",
 ) -> Response:
     """Another password, for who knows the one that is; other sessions end."""
-    mistakes = _of_new(new, again)
+    mistakes = _of_new(new, again, person)
     throttle = request.app.state.throttles["account"]
     if not mistakes and throttle.attempt(person.email):
         mistakes = {"current": "wait"}
@@ -108,9 +109,11 @@ def _of_token(name: str, count: int) -> str:
     return "many" if count >= MOST_TOKENS else ""
 
 
-def _of_new(new: str, again: str) -> dict[str, str]:
+def _of_new(new: str, again: str, person: Person) -> dict[str, str]:
     if not users.MIN_PASSWORD <= len(new) <= users.MAX_PASSWORD:
         return {"new": "length"}
+    if guessable(new, (person.email, person.name)):
+        return {"new": "guessable"}
     return {} if new == again else {"again": "differ"}
 
 

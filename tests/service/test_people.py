@@ -413,10 +413,18 @@ def test_one_changes_ones_password_knowing_the_one_that_is(browser_of, registry)
         assert (change.who, change.after) == ("Reader <reader@ville.example>", {"password_hash": "•"})
 
 
+def test_one_is_told_what_is_kept_of_oneself(reader):
+    page = reader.get("/account").text
+    assert "Ce que Témoin garde de vous" in page
+    for told in ("votre adresse", "vos sessions", "vos changements", "Ce que vous lisez"):
+        assert told.lower() in page.lower(), told
+
+
 def test_a_password_that_cannot_be_is_said_and_not_shown_again(reader):
     for new, again, says in (
-        ("short", "short", "de 12 à 200"),
-        ("x" * 10_000, "x" * 10_000, "de 12 à 200"),
+        ("short", "short", "de 12 à 128"),
+        ("x" * 10_000, "x" * 10_000, "de 12 à 128"),
+        ("reader.reader-1", "reader.reader-1", "parmi les premiers"),
         ("battery staple", "battery stable", "pas les mêmes"),
     ):
         answer = send(reader, "/account/password", current="correct horse", new=new, again=again)
