@@ -180,7 +180,7 @@ def test_a_password_that_is_tried_first_is_refused(migrated):
 
 def test_a_short_password_is_refused(migrated):
     code, _, err = migrated("user", "add", "a@ville.example", "--password-stdin", stdin="short\n")
-    assert (code, "12 to 200" in err) == (1, True)
+    assert (code, "12 to 128" in err) == (1, True)
 
 
 # -------------------------------------------------------------------------------------------------- declare
