@@ -156,8 +156,10 @@ class Language:
         """`16 h 12` or `16:12`."""
         return f"{value.hour}{NARROW}h{NARROW}{value.minute:02d}" if self.french else f"{value:%H:%M}"
 
-    def moment(self, value: datetime) -> str:
-        """`2 mars 2026 à 16 h 12`."""
+    def moment(self, value: datetime | date) -> str:
+        """`2 mars 2026 à 16 h 12`; of a day, `2 mars 2026`."""
+        if not isinstance(value, datetime):
+            return self.day(value, year=True)
         return self(N_("{day} à {clock}"), day=self.day(value, year=True), clock=self.clock(value))
 
     def floor(self, floor: str) -> str:

@@ -434,7 +434,7 @@ class DeviceInRoom:
     label: str | None
     start: datetime
     end: datetime | None
-    last_seen: datetime | None
+    last_seen: datetime | date | None  # a day alone where the hour would tell of who is in the room
     silent: bool
 
 
@@ -565,7 +565,7 @@ class SilentDevice:
     key: str
     room: str | None  # its room's name, None when it is placed nowhere
     room_slug: str | None
-    last_seen: datetime | None
+    last_seen: datetime | date | None  # a day alone where the hour would tell of who is in the room
     experiment: tuple[str, str] | None = None  # slug and title of the running one that loses days meanwhile
 
 
@@ -1034,7 +1034,7 @@ class DeviceLine:
     label: str | None
     room: tuple[str, str] | None
     since: datetime | None
-    last_seen: datetime | None
+    last_seen: datetime | date | None  # a day alone where the hour would tell of who is in the room
     silent: bool = False
 
 
@@ -1367,9 +1367,9 @@ class NewPasswordPage:
     token: str | None
     csrf: str = ""
     email: str = ""
-    error: Literal["short", "long", "differ"] | None = None
+    error: Literal["short", "long", "differ", "guessable"] | None = None
     least: int = 12
-    most: int = 200
+    most: int = 128
     template = "new_password.html"
 
 

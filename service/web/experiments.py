@@ -347,7 +347,10 @@ def _state(
 def _voices(
     session: Session, experiment: Experiment, strips: tuple[CoverageStrip, ...], k: int
 ) -> Voices | None:
-    """What was said in the treated rooms, before and after, where at least k said it in each period."""
+    """What was said in the treated rooms, before and after, where at least k said it in each period.
+
+    Remarks are those since the switch, where at least k answered since.
+    """
     starts, ends, switch = experiment.starts, experiment.ends, experiments.first_switch(experiment)
     if starts is None or ends is None:
         return None
@@ -357,7 +360,9 @@ def _voices(
     given = answers.between(session, rooms, starts, ends)
     if len(given) < k:
         return Voices(len(given), k)
-    said = list(dict.fromkeys(answers.remarks(session, rooms, switch or starts, ends)))
+    since = switch or starts
+    enough = (given["day"] >= since).sum() >= k  # many may have spoken before, and one since
+    said = list(dict.fromkeys(answers.remarks(session, rooms, since, ends))) if enough else []
     return Voices(
         answers=len(given),
         k=k,

@@ -102,7 +102,7 @@ def _silent(session: Session, at: datetime) -> list[SilentDevice]:
             each.device.key,
             None if each.room is None else each.room.name,
             None if each.room is None else each.room.slug,
-            each.device.last_seen and each.device.last_seen.astimezone(at.tzinfo),
+            each.since.astimezone(at.tzinfo) if isinstance(each.since, datetime) else each.since,
             each.experiment,
         )
         for each in device_health.silences(session, at, at.tzinfo or UTC)

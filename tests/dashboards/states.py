@@ -755,6 +755,7 @@ def gallery() -> dict[str, Page]:
         "forgotten-no-mail": ForgottenPage("csrf", "no_mail"),
         "new-password": NewPasswordPage("token", "csrf", "a@b.fr"),
         "new-password-differ": NewPasswordPage("token", "csrf", "a@b.fr", "differ"),
+        "new-password-guessable": NewPasswordPage("token", "csrf", "a@b.fr", "guessable"),
         "new-password-spent": NewPasswordPage(None),
         **people_states.gallery(),
         **share_states.gallery(experiments()["generalise"]),

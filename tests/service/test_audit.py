@@ -27,6 +27,7 @@ from service.registry import Registry, audit, users
 from service.registry.tables import (
     Arm,
     Base,
+    Change,
     Closure,
     Experiment,
     Gateway,
@@ -155,6 +156,17 @@ def test_the_database_itself_refuses_to_rewrite_it(either_registry):
         with pytest.raises(DatabaseError), either_registry.session() as session:
             session.execute(text(statement))
     assert len(changes(either_registry)) == 2
+
+
+def test_nor_is_a_row_put_in_the_place_of_another(registry):
+    """SQLite's own way, for which its triggers on DELETE are not asked."""
+    with registry.session() as session:
+        house(session)
+    columns = ", ".join(f'"{column.name}"' for column in Change.__table__.columns if column.name != "who")
+    for verb in ("REPLACE", "INSERT OR REPLACE"):
+        with pytest.raises(DatabaseError, match="insert-only"), registry.session() as session:
+            session.execute(text(f"{verb} INTO audit ({columns}, who) SELECT {columns}, 'me' FROM audit"))
+    assert "me" not in {each.who for each in changes(registry)}
 
 
 def test_writers_at_once_keep_one_chain(either_registry):

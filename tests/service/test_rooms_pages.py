@@ -261,6 +261,13 @@ def test_a_day_in_the_past_is_shown_whole_and_leads_on(reader, store):
     assert f"until={TODAY - timedelta(days=1)}" in answer.text
 
 
+@pytest.mark.usefixtures("house")
+@pytest.mark.parametrize("until", ["0001-01-01", "0001-01-08", "9999-12-31"])
+@pytest.mark.parametrize("span", ["day", "week"])
+def test_a_day_beyond_any_calendar_is_one_without_measures(reader, until, span):
+    assert reader.get(f"/rooms/loire?span={span}&until={until}").status_code == 200
+
+
 @pytest.mark.parametrize(
     ("day", "first"),
     [
