@@ -34,6 +34,7 @@ CODES = {
     403: "forbidden",
     404: "not_found",
     405: "method_not_allowed",
+    409: "conflict",
     412: "precondition_failed",
     413: "too_large",
     415: "unsupported_media_type",
@@ -41,6 +42,7 @@ CODES = {
     423: "locked",
     429: "too_many",
     503: "unavailable",
+    507: "disk_full",
 }
 PAGES: dict[int, ErrorKey] = {403: "forbidden", 404: "not_found", 405: "not_found", 422: "not_found"}
 PAGES |= {413: "too_large", 423: "locked", 429: "too_many"}

@@ -171,6 +171,15 @@ def save_site(session: Session, site: Site | None, hours: Hours, now: datetime, 
     return site
 
 
+def forget_site(session: Session, site: Site) -> None:
+    """Forget a site that has no room, and the days it was closed."""
+    for closure in list(site.closures):
+        session.delete(closure)
+    session.flush()
+    session.expire(site)
+    session.delete(site)
+
+
 def close(session: Session, site: Site, days: Mapping[date, str], now: datetime) -> int:
     """Have the site closed on these days, for these reasons; how many were not known."""
     known = {closure.day: closure for closure in site.closures}

@@ -25,6 +25,11 @@ def sites(session: Session) -> Sequence[Site]:
     return session.scalars(select(Site).options(joinedload(Site.rooms)).order_by(Site.name)).unique().all()
 
 
+def site(session: Session, slug: str) -> Site | None:
+    """The site of this address."""
+    return session.scalar(select(Site).where(Site.slug == slug))
+
+
 def room(session: Session, slug: str) -> Room | None:
     """The room of this address."""
     return session.scalar(select(Room).where(Room.slug == slug).options(joinedload(Room.site)))
