@@ -233,8 +233,11 @@ def test_the_file_of_an_experiment_has_its_costs_and_what_its_rooms_need(api, ho
         session.add(Cost(experiment_id=found.id, kind="planned", label="Tables", euros=900, hours=6))
     told = api("experiments/tables/file").json()
     assert told["costs"] == {
-        "kind": "planned", "lines": [{"label": "Tables", "euros": 900.0, "hours": 6.0}], "rooms": 1, "seats": 8,
-    }  # fmt: skip
+        "kind": "planned",
+        "lines": [{"label": "Tables", "euros": 900.0, "hours": 6.0}],
+        "rooms": 1,
+        "seats": 8,
+    }
     assert [(each["kind"], each["missing"]) for each in told["equipment"]] == [
         ("presence", ["loire", "maine", "vilaine"]), ("climate", []),
     ]  # fmt: skip

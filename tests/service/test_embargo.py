@@ -216,8 +216,7 @@ def test_the_day_after_the_end_it_all_shows(world, app, browser_of):
         "/experiments/running", "/rooms", "/rooms/loire", "/api/v1/experiments/running/result",
         "/api/v1/rooms/loire/days", "/api/v1/rooms/loire/seasons",
         "/rooms/compare?room=loire&room=maine&room=erdre",
-        "/api/v1/experiments/running/panel.csv", "/api/v1/experiments/running/voices", "/api/v1/weeks",
-        "/api/v1/rooms/loire/series", "/api/v1/exports/outcomes.csv",
+        "/api/v1/experiments/running/panel.csv", "/api/v1/weeks", "/api/v1/exports/outcomes.csv",
     }  # fmt: skip
 
 
