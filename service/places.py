@@ -147,16 +147,20 @@ def site_hours(name: str, opens: str, closes: str, weekdays: Iterable[str]) -> H
     told: dict[str, time] = {}
     for key, text in (("opens", opens), ("closes", closes)):
         try:
-            told[key] = time.fromisoformat(text.strip())
+            at = time.fromisoformat(text.strip())
         except ValueError:
+            mistakes[key] = "bad"
+            continue
+        if at.tzinfo is None:
+            told[key] = at
+        else:  # a building is where it is
             mistakes[key] = "bad"
     days = "".join(sorted({day for day in weekdays if day in set("1234567")}))
     if not days:
         mistakes["weekdays"] = "missing"
     if len(told) == 2 and told["opens"] >= told["closes"] != time(0):  # noqa: PLR2004 - both were read
         mistakes["closes"] = "order"
-    plain = {key: at.replace(tzinfo=None) for key, at in told.items()}
-    return Hours(name, **plain, weekdays=days, mistakes=mistakes)
+    return Hours(name, **told, weekdays=days, mistakes=mistakes)
 
 
 def save_site(session: Session, site: Site | None, hours: Hours, now: datetime, zone: ZoneInfo) -> Site:

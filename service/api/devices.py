@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from sensors.metrics import METRICS
 from sensors.reading import StoreError
 from service import device_health, placing
 from service.api.mistakes import refuse
 from service.api.paging import Paging
+from service.api.said import Said
 from service.api.unchanged import IfMatch
 from service.auth import Person, change_checked, needs
 from service.registry import devices
@@ -79,10 +80,9 @@ class ApiDeviceWhole(ApiDevice):
     version: str
 
 
-class DeviceFacts(BaseModel):
+class DeviceFacts(Said):
     """What is to be said of a device: what is left out stays, null takes away."""
 
-    model_config = ConfigDict(extra="forbid")
     label: str | None = Field(None, max_length=120)
     model: str | None = Field(None, max_length=120)
     position: str | None = Field(None, max_length=200)

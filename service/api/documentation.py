@@ -36,6 +36,7 @@ class ErrorEnvelope:
 
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
+    400: {"model": ErrorEnvelope, "description": "The body is no JSON"},
     401: {"model": ErrorEnvelope, "description": "Nobody is signed in"},
     403: {"model": ErrorEnvelope, "description": "The role or the token does not let in"},
     404: {"model": ErrorEnvelope, "description": "There is no such thing"},

@@ -10,11 +10,14 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 
 from dashboards.pages import ExportColumn
 from service.api.documentation import ErrorEnvelope
+from service.api.said import Day
 from service.auth import needs
 from service.web import exports
 from service.web.exports import LONGEST, Name
 
 router = APIRouter(prefix="/api/v1/exports", tags=["exports"], dependencies=[Depends(needs("analyst"))])
+First = Annotated[Day | None, Query(description="Of readings: the first local day")]
+Last = Annotated[Day | None, Query(description="Of readings: the last local day")]
 EARLIEST = date(2000, 1, 1)
 FILE: dict[int | str, dict[str, Any]] = {
     200: {
@@ -48,8 +51,8 @@ def get_table(
     request: Request,
     name: Name,
     kind: Literal["csv", "parquet"],
-    first: Annotated[date | None, Query(description="Of readings: the first local day")] = None,
-    last: Annotated[date | None, Query(description="Of readings: the last local day")] = None,
+    first: First = None,
+    last: Last = None,
 ) -> Response:
     """One table; of `readings` the local days from `first` to `last`, three months at most."""
     span = None

@@ -10,10 +10,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Path, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from service.api.mistakes import refuse
 from service.api.paging import Paging
+from service.api.said import Said
 from service.api.unchanged import CHANGED, IfMatch
 from service.auth import change_checked, needs
 from service.places import seen
@@ -71,19 +72,17 @@ class ApiPersonWhole(ApiPerson):
     version: str
 
 
-class PersonFacts(BaseModel):
+class PersonFacts(Said):
     """What is to be said of somebody: what is left out stays."""
 
-    model_config = ConfigDict(extra="forbid")
     name: str = Field("", min_length=1, max_length=users.MAX_NAME)
     role: Role = "reader"
     active: bool = True
 
 
-class NewPerson(BaseModel):
+class NewPerson(Said):
     """Somebody more."""
 
-    model_config = ConfigDict(extra="forbid")
     email: str = Field(max_length=254)
     name: str = Field(min_length=1, max_length=users.MAX_NAME)
     role: Role

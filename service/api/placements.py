@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Depends, HTTPException, Path, Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from service import placing
 from service.api.devices import ApiDeviceWhole, whole
 from service.api.mistakes import refuse
+from service.api.said import Instant, Said
 from service.api.unchanged import IfMatch
 from service.auth import Person, change_checked, needs
 from service.registry import devices, rooms
@@ -30,21 +31,19 @@ Have = Annotated[IfMatch, Depends()]
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
 
-class NewPlacement(BaseModel):
+class NewPlacement(Said):
     """A device is in a room (null: in none) since an instant, by default now, until further notice."""
 
-    model_config = ConfigDict(extra="forbid")
     device: str = Field(max_length=200)
     room: str | None = Field(max_length=60)
-    since: AwareDatetime | None = None
+    since: Instant | None = None
 
 
-class StayFacts(BaseModel):
+class StayFacts(Said):
     """When a device really came into a room and left it: what is left out stays; `end` null is not yet."""
 
-    model_config = ConfigDict(extra="forbid")
-    start: AwareDatetime | None = None
-    end: AwareDatetime | None = None
+    start: Instant | None = None
+    end: Instant | None = None
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,13 @@ from math import isnan
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import Field, WithJsonSchema
 
 from dashboards.pages import Notice
 from service import device_health, embargo, notice, places, room_series, seasons
 from service.api.mistakes import refuse
 from service.api.paging import Paging
+from service.api.said import HOUR, Day, Said
 from service.api.unchanged import IfMatch
 from service.auth import change_checked, needs
 from service.registry import devices, experiments, outcomes, rooms
@@ -33,10 +34,7 @@ CHANGES = [Depends(needs("facilities")), Depends(change_checked)]
 LONGEST, EARLIEST = timedelta(days=366), date(2000, 1, 1)
 
 
-# OpenAPI's format `time` has an offset, which the hours of a building have not
-LocalTime = Annotated[
-    time, WithJsonSchema({"type": "string", "pattern": r"^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$"})
-]
+LocalTime = Annotated[time, WithJsonSchema({"type": "string", "pattern": HOUR})]
 
 
 @dataclass(frozen=True)
@@ -93,10 +91,9 @@ class ApiRoomWhole(ApiRoom):
     version: str
 
 
-class RoomFacts(BaseModel):
+class RoomFacts(Said):
     """What is to be said of a room: what is left out stays, null takes away."""
 
-    model_config = ConfigDict(extra="forbid")
     name: str = Field("", min_length=1, max_length=places.MOST_NAME)
     floor: str | None = Field(None, max_length=places.MOST_FLOOR)
     capacity: int | None = Field(None, ge=1, le=places.LIMITS["capacity"][1])
@@ -233,7 +230,7 @@ def list_series(
     request: Request,
     slug: str,
     span: Annotated[Literal["day", "week"], Query(description="By quarter hours, or by hours")] = "week",
-    until: Annotated[date | None, Query(description="The last day; yesterday at the latest")] = None,
+    until: Annotated[Day | None, Query(description="The last day; yesterday at the latest")] = None,
 ) -> list[ApiSeries]:
     """What was measured in a room within a day or a week; 423 while an experiment runs in it.
 
@@ -266,8 +263,8 @@ def get_profile(request: Request, slug: str) -> ApiProfile:
 def list_days(
     request: Request,
     slug: str,
-    first: Annotated[date | None, Query(description="By default four weeks before `last`")] = None,
-    last: Annotated[date | None, Query(description="The last day; yesterday at the latest")] = None,
+    first: Annotated[Day | None, Query(description="By default four weeks before `last`")] = None,
+    last: Annotated[Day | None, Query(description="The last day; yesterday at the latest")] = None,
 ) -> list[ApiDay]:
     """What was measured of a room, by day and outcome, up to yesterday; 423 while an experiment runs in it.
 

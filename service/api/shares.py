@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Path, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from service.api.mistakes import refuse
 from service.api.paging import Paging
+from service.api.said import Said
 from service.api.unchanged import CHANGED, IfMatch
 from service.auth import Person, change_checked, needs
 from service.registry import experiments, shares, users
@@ -52,10 +53,9 @@ class ApiShareMade:
     until: datetime
 
 
-class NewShare(BaseModel):
+class NewShare(Said):
     """For how many days a link opens the page."""
 
-    model_config = ConfigDict(extra="forbid")
     days: Literal[7, 30, 90]
 
 
@@ -76,10 +76,9 @@ class ApiOwner:
     version: str
 
 
-class NewOwner(BaseModel):
+class NewOwner(Said):
     """In whose hands it is put: their number, or null for nobody's."""
 
-    model_config = ConfigDict(extra="forbid")
     person: int | None = Field(ge=1, lt=2**31)
 
 

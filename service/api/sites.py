@@ -7,12 +7,13 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Path, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from service import places
 from service.api.mistakes import refuse
 from service.api.paging import Paging
 from service.api.rooms import ApiRoom, LocalTime, NewRoom, room_of
+from service.api.said import HOUR, Day, Said
 from service.api.unchanged import IfMatch
 from service.auth import Person, change_checked, needs
 from service.registry import rooms
@@ -27,6 +28,7 @@ Part = Annotated[Paging, Depends()]
 Have = Annotated[IfMatch, Depends()]
 Facilities = Annotated[Person, Depends(needs("facilities"))]
 CHANGES = [Depends(change_checked)]
+Hour = Annotated[str, Field(pattern=HOUR, description="Local time")]
 Weekdays = Annotated[str, Field(pattern="^[1-7]{1,7}$", description="ISO, Monday is 1")]
 Year = Annotated[int, Path(ge=2000, le=2100)]
 
@@ -59,13 +61,12 @@ class ApiSiteWhole(ApiSite):
     version: str
 
 
-class SiteFacts(BaseModel):
+class SiteFacts(Said):
     """What is to be said of a site: what is left out stays."""
 
-    model_config = ConfigDict(extra="forbid")
     name: str = Field("", min_length=1, max_length=places.MOST_NAME)
-    opens: LocalTime = places.Hours.opens
-    closes: LocalTime = places.Hours.closes
+    opens: Hour = places.Hours.opens.isoformat()
+    closes: Hour = places.Hours.closes.isoformat()
     weekdays: Weekdays = places.Hours.weekdays
 
 
@@ -75,10 +76,9 @@ class NewSite(SiteFacts):
     name: str = Field(min_length=1, max_length=places.MOST_NAME)
 
 
-class ClosureReason(BaseModel):
+class ClosureReason(Said):
     """Why a site is closed that day; may be empty."""
 
-    model_config = ConfigDict(extra="forbid")
     reason: str = Field("", max_length=places.MOST_REASON)
 
 
@@ -132,7 +132,7 @@ def delete_site(request: Request, slug: str) -> ApiSiteWhole:
 
 
 @router.put("/{slug}/closures/{day}", dependencies=CHANGES)
-def close_site(request: Request, slug: str, day: date, said: ClosureReason) -> ApiSiteWhole:
+def close_site(request: Request, slug: str, day: Day, said: ClosureReason) -> ApiSiteWhole:
     """Closed on a day; that day's outcomes are computed again."""
     reason = " ".join(said.reason.split())
     refuse({} if reason.isprintable() else {"reason": "bad"})
@@ -146,7 +146,7 @@ def close_on_holidays(request: Request, slug: str, year: Year) -> ApiSiteWhole:
 
 
 @router.delete("/{slug}/closures/{day}", dependencies=CHANGES)
-def open_site(request: Request, slug: str, day: date) -> ApiSiteWhole:
+def open_site(request: Request, slug: str, day: Day) -> ApiSiteWhole:
     """Open on a day after all."""
     with request.app.state.registry.session() as session:
         site = _known(session, slug)
@@ -186,11 +186,11 @@ def _known(session: Session, slug: str) -> Site:
 
 def _hours(said: SiteFacts, site: Site | None = None) -> places.Hours:
     """What was said, over what is; raises HTTPException 422."""
-    told: dict[str, Any] = {} if site is None else {key: getattr(site, key) for key in SiteFacts.model_fields}
-    told = {**said.model_dump(), **told, **said.model_dump(exclude_unset=True)}
-    hours = places.site_hours(
-        told["name"], told["opens"].isoformat(), told["closes"].isoformat(), told["weekdays"]
-    )
+    told = said.model_dump()
+    if site is not None:
+        told |= {"name": site.name, "opens": site.opens.isoformat(), "closes": site.closes.isoformat()}
+        told |= {"weekdays": site.weekdays, **said.model_dump(exclude_unset=True)}
+    hours = places.site_hours(told["name"], told["opens"], told["closes"], told["weekdays"])
     refuse(hours.mistakes)
     return hours
 
