@@ -138,6 +138,7 @@ class Hours:
     closes: time = time(19)
     weekdays: str = "12345"
     mistakes: Mapping[str, str] = field(default_factory=dict)
+    typed: Mapping[str, str] = field(default_factory=dict)  # an hour that is none, to be corrected
 
 
 def site_hours(name: str, opens: str, closes: str, weekdays: Iterable[str]) -> Hours:
@@ -160,7 +161,9 @@ def site_hours(name: str, opens: str, closes: str, weekdays: Iterable[str]) -> H
         mistakes["weekdays"] = "missing"
     if len(told) == 2 and told["opens"] >= told["closes"] != time(0):  # noqa: PLR2004 - both were read
         mistakes["closes"] = "order"
-    return Hours(name, **told, weekdays=days, mistakes=mistakes)
+    typed = {"opens": opens, "closes": closes}
+    wrong = {key: text for key, text in typed.items() if key not in told}
+    return Hours(name, **told, weekdays=days, mistakes=mistakes, typed=wrong)
 
 
 def save_site(session: Session, site: Site | None, hours: Hours, now: datetime, zone: ZoneInfo) -> Site:
@@ -182,6 +185,11 @@ def forget_site(session: Session, site: Site) -> None:
     session.flush()
     session.expire(site)
     session.delete(site)
+
+
+def closure_mistakes(reason: str) -> dict[str, str]:
+    """What is wrong with why a site is closed; it need not be said."""
+    return _text_mistakes("reason", reason, MOST_REASON)
 
 
 def close(session: Session, site: Site, days: Mapping[date, str], now: datetime) -> int:

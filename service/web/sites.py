@@ -88,11 +88,16 @@ def close_site(
                 return _one(request, person, slug, status=422, mistakes={"day": "bad"})
             places.close(session, site, places.public_holidays(int(year)), now(request))
             return _done(slug)
+        reason = " ".join(reason.split())
+        mistakes = places.closure_mistakes(reason)
         try:
             when = date.fromisoformat(day.strip())
         except ValueError:
-            return _one(request, person, slug, status=422, mistakes={"day": "bad"}, typed={"reason": reason})
-        places.close(session, site, {when: " ".join(reason.split())}, now(request))
+            mistakes = {"day": "bad", **mistakes}
+        if mistakes:
+            typed = {"day": day, "reason": reason}
+            return _one(request, person, slug, status=422, mistakes=mistakes, typed=typed)
+        places.close(session, site, {when: reason}, now(request))
     return _done(slug)
 
 

@@ -143,6 +143,17 @@ def test_public_holidays_of_a_year_and_days_of_ones_own(staff, site):
         assert post(staff, "/site/mairie/closed", **wrong).status_code == 422
 
 
+def test_why_a_site_is_closed_is_kept_whole_or_not_at_all(staff, site):
+    told = {"day": "2026-12-24", "reason": "é" * 121}
+    long = post(staff, "/site/mairie/closed", **told)
+    assert (long.status_code, "120 caractères au plus" in long.text) == (422, True)
+    assert 'value="2026-12-24"' in long.text
+    assert post(staff, "/site/mairie/closed", **told | {"reason": "a\0b"}).status_code == 422
+    assert post(staff, "/site/mairie/closed", **told | {"reason": "é" * 120}).status_code == 303
+    with site.session() as session:
+        assert session.scalars(select(Closure.reason)).all() == ["é" * 120]
+
+
 def test_holidays_are_those_of_france():
     found = places.public_holidays(2026)
     assert found[date(2026, 4, 6)] == "Lundi de Pâques"
