@@ -114,7 +114,9 @@ class Mapping:
         try:
             fields = tuple(MappedField(**each) for each in document["fields"])
             return cls(**{**document, "fields": fields})
-        except (TypeError, KeyError, AttributeError) as error:
+        except KeyError as error:
+            raise MappingRefused("fields", "this is no mapping: it has no fields") from error
+        except (TypeError, AttributeError) as error:
             raise MappingRefused("fields", f"this is no mapping: {error}") from error
 
     def to_json(self) -> dict[str, Any]:

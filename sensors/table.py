@@ -91,13 +91,16 @@ def _csv(text: io.TextIOWrapper, separator: str | None) -> Table:
     try:
         first = text.readline(LONGEST_HEADER)
     except UnicodeDecodeError as error:
-        raise HistoryRejected("line 1: this is not text") from error
+        raise HistoryRejected("line 1: this is no text, and no Excel or Parquet file either") from error
     if not first.strip():
         raise HistoryRejected("line 1: the file has no header")
     separator = separator or max(",;\t|", key=first.count)
     text.seek(0)
     reader = csv.reader(text, delimiter=separator, strict=True)
-    header = [name.strip() for name in next(reader)]
+    try:
+        header = [name.strip() for name in next(reader)]
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise HistoryRejected(f"line 1: {error}") from error
     return Table(header, _csv_rows(reader), "line", separator)
 
 

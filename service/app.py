@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from sensors.store import ReadingStore
     from service.settings import Settings
 
-UPLOADS = {"/device/photo": MOST_BYTES + 10_000, "/import": MOST_FILE + 10_000}
+UPLOADS = {"/device/photo": MOST_BYTES + 10_000, "/import": MOST_FILE + 10_000, "/api/v1/imports": MOST_FILE}
 PUBLIC = (
     form.router,
     home.public,

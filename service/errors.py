@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
+from fastapi.routing import iter_route_contexts
 from sqlalchemy.exc import DataError, OperationalError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -34,6 +36,7 @@ CODES = {
     403: "forbidden",
     404: "not_found",
     405: "method_not_allowed",
+    409: "conflict",
     412: "precondition_failed",
     413: "too_large",
     415: "unsupported_media_type",
@@ -41,6 +44,7 @@ CODES = {
     423: "locked",
     429: "too_many",
     503: "unavailable",
+    507: "disk_full",
 }
 PAGES: dict[int, ErrorKey] = {403: "forbidden", 404: "not_found", 405: "not_found", 422: "not_found"}
 PAGES |= {413: "too_large", 423: "locked", 429: "too_many"}
@@ -97,8 +101,15 @@ def _invalid(request: Request, error: Exception) -> Response:
     if isinstance(error, DataError):
         return envelope(422, "A name or a number is one that the registry cannot hold.")
     lines = error.errors() if isinstance(error, RequestValidationError) else []
-    told = [f"{'.'.join(str(part) for part in line['loc'][1:])}: {line['msg']}" for line in lines]
-    return envelope(422, "; ".join(told))
+    return envelope(422, "; ".join(map(_of_line, lines)))
+
+
+def _of_line(line: dict[str, Any]) -> str:
+    """What is wrong with one part of a request, by where it is in it."""
+    where = ".".join(str(part) for part in line["loc"][1:])
+    if line["type"] == "json_invalid":
+        return f"The body is no JSON, from character {where} on."
+    return f"{where}: {line['msg']}" if where else f"{line['loc'][0]}: {line['msg']}"
 
 
 async def _csrf_rejected(request: Request, error: Exception) -> Response:
@@ -118,12 +129,21 @@ def _refused(request: Request, error: Exception) -> Response:
     headers: Mapping[str, str] | None = None
     if isinstance(error, HTTPException):
         status, message, headers = error.status_code, str(error.detail), error.headers
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers = {**(headers or {}), "Allow": ", ".join(sorted(_methods(request)))}
     if _for_programs(request):
         return envelope(status, message, headers=headers)
     key: ErrorKey = "csrf" if isinstance(error, CsrfRejected) else PAGES.get(status, "failed")
     response = error_page(request, status, key)
     response.headers.update(headers or {})
     return response
+
+
+def _methods(request: Request) -> set[str]:
+    """What an address allows: the router knows but the methods of the first of its routes."""
+    path = request.url.path
+    found = (each for each in iter_route_contexts(request.app.routes) if each.path_regex.match(path))
+    return {method for each in found for method in each.methods or ()}
 
 
 def _unavailable(request: Request, _error: Exception) -> Response:

@@ -24,7 +24,7 @@ from service.registry.tables import Import
 from service.river import RegistryLedger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from sqlalchemy.orm import Session
@@ -66,6 +66,11 @@ def head(path: Path) -> tuple[list[str], list[list[object]]]:
     """The header of a file and its first rows. Raises HistoryRejected."""
     with open_table(path) as table:
         return table.header, [list(row) for _, row in islice(table.rows, SAMPLES)]
+
+
+def samples(rows: Iterable[Sequence[object]], place: int) -> list[str]:
+    """What the first rows of a file have in one of its columns."""
+    return [str(row[place])[:40] for row in rows if place < len(row) and row[place] not in (None, "")]
 
 
 def begin(session: Session, settings: Settings, sent: Path, name: str, who: str, now: datetime) -> Import:
@@ -175,7 +180,7 @@ def forget(session: Session, settings: Settings, now: datetime) -> None:
         session.delete(row)
 
 
-def latest(session: Session, limit: int = 20) -> list[Import]:
+def latest(session: Session, limit: int | None = 20) -> list[Import]:
     """The imports last begun, latest first."""
     return list(session.scalars(select(Import).order_by(Import.id.desc()).limit(limit)))
 

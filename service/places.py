@@ -151,6 +151,7 @@ class Hours:
     closes: time = time(19)
     weekdays: str = "12345"
     mistakes: Mapping[str, str] = field(default_factory=dict)
+    typed: Mapping[str, str] = field(default_factory=dict)  # an hour that is none, to be corrected
 
 
 def site_hours(name: str, opens: str, closes: str, weekdays: Iterable[str]) -> Hours:
@@ -160,16 +161,22 @@ def site_hours(name: str, opens: str, closes: str, weekdays: Iterable[str]) -> H
     told: dict[str, time] = {}
     for key, text in (("opens", opens), ("closes", closes)):
         try:
-            told[key] = time.fromisoformat(text.strip())
+            at = time.fromisoformat(text.strip())
         except ValueError:
+            mistakes[key] = "bad"
+            continue
+        if at.tzinfo is None:
+            told[key] = at
+        else:  # a building is where it is
             mistakes[key] = "bad"
     days = "".join(sorted({day for day in weekdays if day in set("1234567")}))
     if not days:
         mistakes["weekdays"] = "missing"
     if len(told) == 2 and told["opens"] >= told["closes"] != time(0):  # noqa: PLR2004 - both were read
         mistakes["closes"] = "order"
-    plain = {key: at.replace(tzinfo=None) for key, at in told.items()}
-    return Hours(name, **plain, weekdays=days, mistakes=mistakes)
+    typed = {"opens": opens, "closes": closes}
+    wrong = {key: text for key, text in typed.items() if key not in told}
+    return Hours(name, **told, weekdays=days, mistakes=mistakes, typed=wrong)
 
 
 def save_site(session: Session, site: Site | None, hours: Hours, now: datetime, zone: ZoneInfo) -> Site:
@@ -182,6 +189,20 @@ def save_site(session: Session, site: Site | None, hours: Hours, now: datetime, 
     site.name, site.opens, site.closes, site.weekdays = hours.name, hours.opens, hours.closes, hours.weekdays
     session.flush()
     return site
+
+
+def forget_site(session: Session, site: Site) -> None:
+    """Forget a site that has no room, and the days it was closed."""
+    for closure in list(site.closures):
+        session.delete(closure)
+    session.flush()
+    session.expire(site)
+    session.delete(site)
+
+
+def closure_mistakes(reason: str) -> dict[str, str]:
+    """What is wrong with why a site is closed; it need not be said."""
+    return _text_mistakes("reason", reason, MOST_REASON)
 
 
 def close(session: Session, site: Site, days: Mapping[date, str], now: datetime) -> int:

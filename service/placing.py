@@ -16,13 +16,14 @@ from service.registry import devices, experiments
 from service.registry.tables import Deviation, Device, Placement, Room
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import date
     from zoneinfo import ZoneInfo
 
     from sqlalchemy.orm import Session
 
 MOMENT = timedelta(milliseconds=1)
+DESCRIBED = frozenset(["label", "model", "position", "heartbeat_minutes", "continues_key"])
 Refusal = Literal["ahead", "order", "overlap", "before"]
 
 
@@ -131,6 +132,29 @@ def keep(
     devices.mark_stale(session, {day for day in days if day <= today}, now)
     session.flush()
     return _noted(session, device, days, rooms, who, now, today) if days else []
+
+
+def describe(
+    session: Session,
+    device: Device,
+    said: Mapping[str, str | int | None],
+    who: str,
+    now: datetime,
+    zone: ZoneInfo,
+) -> list[str] | None:
+    """Say of a device what DESCRIBED names; another heartbeat has the days it measured computed again.
+
+    What `take_over` gives where it newly goes on for another device, else None.
+    """
+    if said.get("heartbeat_minutes", device.heartbeat_minutes) != device.heartbeat_minutes:
+        days = {day for stay in stays(device) for day in days_measured(device, stay.start, stay.end, zone)}
+        devices.mark_stale(session, days, now)
+    before = device.continues_key
+    for name in DESCRIBED & said.keys():
+        setattr(device, name, said[name])
+    newly = device.continues_key if device.continues_key != before else None
+    old = devices.find(session, newly) if newly else None
+    return take_over(session, device, old, who, now, zone) if old else None
 
 
 def take_over(

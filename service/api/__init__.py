@@ -7,10 +7,50 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from service.api import devices, documentation, experiments, gateways, quarantine, readings, rooms
+from service.api import (
+    account,
+    changes,
+    device_health,
+    devices,
+    documentation,
+    experiments,
+    exports,
+    gateways,
+    imports,
+    people,
+    placements,
+    quarantine,
+    readings,
+    rooms,
+    shares,
+    sites,
+    today,
+    trials,
+    weeks,
+)
 
+NOUNS = (
+    today.router,
+    sites.router,
+    rooms.router,
+    weeks.router,
+    devices.router,
+    devices.photos,
+    placements.router,
+    device_health.router,
+    gateways.router,
+    experiments.router,
+    trials.router,
+    shares.router,
+    quarantine.router,
+    imports.router,
+    exports.router,
+    changes.router,
+    people.router,
+    account.router,
+)
 router = APIRouter()
-for noun in (rooms, devices, gateways, experiments, quarantine):
-    router.include_router(noun.router, responses=documentation.REFUSALS)
+for noun in NOUNS:
+    router.include_router(noun, responses=documentation.REFUSALS)
 router.include_router(documentation.router)
 by_token = readings.router

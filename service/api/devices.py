@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
-from typing import TYPE_CHECKING, Annotated
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Depends, HTTPException, Request
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Depends, HTTPException, Request, Response
+from pydantic import Field
 
+from sensors.metrics import METRICS
+from sensors.reading import StoreError
 from service import device_health, embargo, placing
+from service.api.mistakes import refuse
 from service.api.paging import Paging
+from service.api.said import Said
 from service.api.unchanged import IfMatch
 from service.auth import Person, change_checked, needs
 from service.registry import devices
+from service.registry.tables import DevicePhoto
 from service.web.reply import today
 
 if TYPE_CHECKING:
@@ -25,9 +30,13 @@ if TYPE_CHECKING:
     from service.registry.tables import Device, Room
 
 router = APIRouter(prefix="/api/v1/devices", tags=["devices"])
+photos = APIRouter(prefix="/api/v1/photos", tags=["devices"])
 Part = Annotated[Paging, Depends()]
 Facilities = Annotated[Person, Depends(needs("facilities"))]
 Have = Annotated[IfMatch, Depends()]
+PHOTO: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"image/jpeg": {"schema": {"type": "string", "format": "binary", "title": "Photo"}}}}
+}
 
 
 @dataclass(frozen=True)
@@ -49,8 +58,12 @@ class ApiDevice:
 
 @dataclass(frozen=True)
 class ApiStay:
-    """A device in a room from `start` (included) to `end` (excluded; null while it is there), UTC."""
+    """A device in a room from `start` (included) to `end` (excluded; null while it is there), UTC.
 
+    `id` is what `PATCH /api/v1/placements/{number}` corrects it by.
+    """
+
+    id: int
     room: str
     start: datetime
     end: datetime | None
@@ -60,23 +73,28 @@ class ApiStay:
 class ApiDeviceWhole(ApiDevice):
     """A device, what is known of it, and where it was, the latest last.
 
+    `continues` is the device it took the place of; `measures` the metrics it ever reported, null while the
+    store does not answer; `photo` whether there is one of where it hangs (`GET /api/v1/photos/{key}`).
     `version` changes with what people say of it, not with what it measures.
     """
 
     model: str | None
     position: str | None
     continues: str | None
+    measures: list[str] | None
+    photo: bool
     stays: list[ApiStay]
     version: str
 
 
-class DeviceFacts(BaseModel):
+class DeviceFacts(Said):
     """What is to be said of a device: what is left out stays, null takes away."""
 
-    model_config = ConfigDict(extra="forbid")
     label: str | None = Field(None, max_length=120)
     model: str | None = Field(None, max_length=120)
     position: str | None = Field(None, max_length=200)
+    heartbeat_minutes: int | None = Field(None, ge=1, le=24 * 60)
+    continues: str | None = Field(None, max_length=200, description="Key of the device it took the place of")
 
 
 @router.get("")
@@ -95,31 +113,43 @@ def list_devices(request: Request, paging: Part) -> list[ApiDevice]:
 def get_device(request: Request, key: str) -> ApiDeviceWhole:
     """One device, by its key `gateway/name`."""
     with request.app.state.registry.session() as session:
-        return _whole(request, session, _known(session, key))
+        return whole(request, session, _known(session, key))
 
 
 @router.patch("/{key:path}", dependencies=[Depends(change_checked)])
 def describe_device(
-    request: Request,
-    person: Facilities,  # noqa: ARG001 - let in
-    key: str,
-    said: DeviceFacts,
-    have: Have,
+    request: Request, person: Facilities, key: str, said: DeviceFacts, have: Have
 ) -> ApiDeviceWhole:
-    """Say what a device is called, its make, where in its room it hangs."""
-    texts = {
-        name: " ".join(text.split()) if text else None
-        for name, text in said.model_dump(exclude_unset=True).items()
-    }
-    for name, text in texts.items():
-        if not (text or "").isprintable():
-            raise HTTPException(422, f"{name}: has characters that cannot be printed; leave them out.")
+    """Say what a device is called, its make, where it hangs, how often it speaks, whom it goes on for.
+
+    Going on for another, a device that is in no room yet takes its place, from its own first message on.
+    """
+    told = said.model_dump(exclude_unset=True)
+    told = {name: " ".join(each.split()) if isinstance(each, str) else each for name, each in told.items()}
+    refuse({name: "bad" for name, each in told.items() if isinstance(each, str) and not each.isprintable()})
     with request.app.state.registry.session() as session:
         device = _known(session, key)
         have.check(placing.seen(device))
-        for name, text in texts.items():
-            setattr(device, name, text or None)
-        return _whole(request, session, device)
+        told = {name: each or None for name, each in told.items()}
+        if "continues" in told:
+            old = told["continues_key"] = told.pop("continues")
+            refuse(
+                {"continues": "unknown"} if old == key or (old and not devices.known(session, [old])) else {}
+            )
+        now, zone = datetime.now(UTC), request.app.state.settings.zone
+        placing.describe(session, device, told, person.name, now, zone)
+        session.flush()
+        return whole(request, session, device)
+
+
+@photos.get("/{key:path}", response_class=Response, responses=PHOTO)
+def get_photo(request: Request, key: str) -> Response:
+    """Where a device hangs, as somebody took it: JPEG."""
+    with request.app.state.registry.session() as session:
+        photo = session.get(DevicePhoto, key)
+    if photo is None:
+        raise HTTPException(404, "There is no photo of such a device.")
+    return Response(photo.image, media_type="image/jpeg")
 
 
 def _known(session: Session, key: str) -> Device:
@@ -129,11 +159,20 @@ def _known(session: Session, key: str) -> Device:
     return device
 
 
-def _whole(request: Request, session: Session, device: Device) -> ApiDeviceWhole:
+def _measures(request: Request, key: str) -> list[str] | None:
+    try:
+        found = set(request.app.state.store.latest([key])["metric"])
+    except StoreError:
+        return None
+    return [metric for metric in METRICS if metric in found]
+
+
+def whole(request: Request, session: Session, device: Device) -> ApiDeviceWhole:
+    """A device as it is told by its own address."""
     now = datetime.now(UTC)
     zone, hidden = request.app.state.settings.zone, embargo.embargoes(session, today(request))
     told = placing.stays(device)
-    stays = [ApiStay(each.room.slug, each.start, each.end) for each in told]
+    stays = [ApiStay(each.row.id if each.row else 0, each.room.slug, each.start, each.end) for each in told]
     quiet = device_health.silent(session, [device], now, zone)
     here = next(
         (each.room for each in told if each.start <= now and (each.end is None or each.end > now)), None
@@ -143,6 +182,8 @@ def _whole(request: Request, session: Session, device: Device) -> ApiDeviceWhole
         model=device.model,
         position=device.position,
         continues=device.continues_key,
+        measures=_measures(request, device.key),
+        photo=devices.photo_size(session, device.key) is not None,
         stays=stays,
         version=placing.seen(device),
     )
@@ -152,8 +193,6 @@ def _device(
     device: Device, room: Room | None, hidden: Container[str], zone: tzinfo, *, silent: bool
 ) -> ApiDevice:
     heard = embargo.heard(device.last_seen, room, hidden, zone)
-    if heard is not None and not isinstance(heard, datetime):
-        heard = datetime.combine(heard, time(), zone)
     return ApiDevice(
         key=device.key,
         gateway=device.gateway,
@@ -161,6 +200,6 @@ def _device(
         room=None if room is None else room.slug,
         heartbeat_minutes=device.heartbeat_minutes,
         first_seen=device.first_seen,
-        last_seen=None if heard is None else heard.astimezone(UTC),
+        last_seen=embargo.instant(heard, zone),
         silent=silent,
     )

@@ -36,9 +36,11 @@ class ErrorEnvelope:
 
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
+    400: {"model": ErrorEnvelope, "description": "The body is no JSON"},
     401: {"model": ErrorEnvelope, "description": "Nobody is signed in"},
     403: {"model": ErrorEnvelope, "description": "The role or the token does not let in"},
     404: {"model": ErrorEnvelope, "description": "There is no such thing"},
+    409: {"model": ErrorEnvelope, "description": "What is there does not allow it; the sentence says what"},
     412: {"model": ErrorEnvelope, "description": "Changed since the version that `If-Match` names"},
     422: {"model": ErrorEnvelope, "description": "A parameter cannot be read"},
     423: {"model": ErrorEnvelope, "description": "Hidden until the experiment is over"},
@@ -47,11 +49,17 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 
 
 TAGS = {
-    "rooms": "Rooms, and what was measured of them by day.",
+    "today": "What waits for somebody, what runs, what was learned.",
+    "sites": "Buildings: their hours, the days they are closed, their rooms.",
+    "rooms": "Rooms, and what was measured of them by quarter hour, day, week and season.",
     "devices": "Sensors: where they are and were, when they were last heard.",
     "gateways": "Who sends messages, how much and how well.",
     "experiments": "Experiments, what may be said of them, and what recomputes it.",
     "quarantine": "Messages nobody understood yet, and what they are said to mean.",
+    "imports": "Files of history: sent, looked at, imported, undone.",
+    "exports": "Tables to take away.",
+    "changes": "What people changed: the audit.",
+    "people": "Who may sign in, and oneself.",
     "readings": "What gateways post.",
 }
 SIGNED_IN = {
@@ -75,6 +83,14 @@ LISTS = {
     "list_experiments",
     "list_mappings",
     "list_causes",
+    "list_sites",
+    "list_weeks",
+    "list_faults",
+    "list_shares",
+    "list_replays",
+    "list_imports",
+    "list_changes",
+    "list_people",
     "list_messages",
 }
 

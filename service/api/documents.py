@@ -1,4 +1,4 @@
-"""What the answers look like that the analysis writes itself: result, protocol, panel."""
+"""What the answers look like that the analysis writes itself: result, protocol, plan, panel."""
 
 from __future__ import annotations
 
@@ -80,6 +80,45 @@ _PROTOCOL = _whole(
     },
     title="Protocol",
 )
+_COUNT = {"type": "integer"}
+_ROOMS = {"n_treated": _COUNT, "n_baseline": _COUNT}
+_PLAN = _whole(
+    {
+        **_ROOMS,
+        "assignment": {"enum": list(get_args(Assignment))},
+        "alpha": {"type": "number"},
+        "p_floor": {"type": "number"},
+        "grade": {"enum": list(get_args(Grade))},
+        "sd": _NUMBER,
+        "mde80": _NUMBER,
+        "mde80_low": _NUMBER,
+        "mde80_high": _NUMBER,
+        "mde80_generalise": _NUMBER,
+        "useful": _NUMBER,
+        "p_generalise_useful": _NUMBER,
+        "p_stop_none": _NUMBER,
+        "p_guardrails_held": _NUMBER,
+        "alternatives": {
+            "type": "array",
+            "items": _whole(
+                {
+                    **_ROOMS,
+                    "p_floor": {"type": "number"},
+                    "grade": {"enum": list(get_args(Grade))},
+                    "mde80": _NUMBER,
+                    "days": {"type": ["integer", "null"]},
+                }
+            ),
+        },
+        "trade_offs": {
+            "type": "array",
+            "items": _whole(_ROOMS | {"days_before": _COUNT, "days_after": _COUNT, "mde80": _NUMBER}),
+        },
+        "reasons": {"type": "array", "items": _REASON},
+    },
+    title="Plan",
+    description="Fields of `temoin plan --json`, in the primary outcome's unit; null cannot be had",
+)
 
 
 def _answer(kind: str, schema: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
@@ -88,4 +127,5 @@ def _answer(kind: str, schema: dict[str, Any]) -> dict[int | str, dict[str, Any]
 
 RESULT = _answer("application/json", _RESULT)
 PROTOCOL = _answer("application/json", _PROTOCOL)
+PLAN = _answer("application/json", _PLAN)
 PANEL = _answer("text/csv", {"type": "string", "title": "Panel"})

@@ -209,6 +209,13 @@ def get_replay(request: Request, number: Number) -> ApiReplay:
         return _replay(row)
 
 
+@router.get("/replays")
+def list_replays(request: Request, paging: Part) -> list[ApiReplay]:
+    """Replays that were asked for, the latest first."""
+    with request.app.state.registry.session() as session:
+        return [_replay(row) for row in paging.part(mappings.replays(session), lambda row: row.id)]
+
+
 @router.get("/mappings")
 def list_mappings(request: Request, paging: Part) -> list[ApiMapping]:
     """What holds of messages that no format knows, by topic."""
@@ -241,6 +248,16 @@ def try_mapping(request: Request, person: Facilities, said: Said) -> list[ApiTri
             )
             for message, readings, reason in mapping_form.tried(mapping, mapping_form.messages(entries), zone)
         ]
+
+
+@router.get("/mappings/{number}")
+def list_versions(request: Request, number: Number) -> list[ApiMapping]:
+    """What was said of a topic, version by version, the latest first."""
+    with request.app.state.registry.session() as session:
+        found = [_mapping(row) for row in mappings.versions(session, number)]
+    if not found:
+        raise HTTPException(404, f"There is no mapping {number}.")
+    return found
 
 
 @router.put("/mappings/{number}", dependencies=CHANGES)

@@ -1,32 +1,40 @@
-"""Rooms as declared, and whether an experiment hides their values now."""
+"""Rooms as declared, whether an experiment hides their values now, and what was measured of them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from math import isnan
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
-from pydantic import WithJsonSchema
+from pydantic import Field, WithJsonSchema
 
-from service import embargo, seasons
+from dashboards.pages import Notice
+from service import device_health, embargo, notice, places, room_series, seasons
+from service.api.mistakes import refuse
 from service.api.paging import Paging
-from service.registry import outcomes, rooms
-from service.web.reply import today
+from service.api.said import HOUR, Day, Said
+from service.api.unchanged import IfMatch
+from service.auth import change_checked, needs
+from service.registry import devices, experiments, outcomes, rooms
+from service.web import rooms as pages
+from service.web.form import form_url
+from service.web.reply import now, today
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from service.registry.tables import Room, Site
+    from service.registry.tables import Placement, Room, Site
 
 router = APIRouter(prefix="/api/v1/rooms", tags=["rooms"])
 Part = Annotated[Paging, Depends()]
+Have = Annotated[IfMatch, Depends()]
+CHANGES = [Depends(needs("facilities")), Depends(change_checked)]
 LONGEST, EARLIEST = timedelta(days=366), date(2000, 1, 1)
 
 
-# OpenAPI's format `time` has an offset, which the hours of a building have not
-LocalTime = Annotated[time, WithJsonSchema({"type": "string", "pattern": r"^\d\d:\d\d(:\d\d)?$"})]
+LocalTime = Annotated[time, WithJsonSchema({"type": "string", "pattern": HOUR})]
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,91 @@ class ApiRoom:
     closes: LocalTime
     weekdays: str
     hidden: Hidden | None
+
+
+@dataclass(frozen=True)
+class ApiThere:
+    """A device in a room from `start` (included) to `end` (excluded; null while it is there), UTC."""
+
+    device: str
+    label: str | None
+    start: datetime
+    end: datetime | None
+    last_seen: datetime | None
+    silent: bool
+
+
+@dataclass(frozen=True)
+class ApiRoomWhole(ApiRoom):
+    """A room and what is in it: devices there now first, then those that were; experiments, the latest first.
+
+    `form` is the address behind its QR code, `notice` what its sensors measure and how long that is kept.
+    `version` changes with what people say of it.
+    """
+
+    devices: list[ApiThere]
+    experiments: list[str]
+    form: str
+    notice: Notice
+    version: str
+
+
+class RoomFacts(Said):
+    """What is to be said of a room: what is left out stays, null takes away."""
+
+    name: str = Field("", min_length=1, max_length=places.MOST_NAME)
+    floor: str | None = Field(None, max_length=places.MOST_FLOOR)
+    capacity: int | None = Field(None, ge=1, le=places.LIMITS["capacity"][1])
+    area_m2: float | None = Field(None, ge=1, le=places.LIMITS["area_m2"][1])
+    volume_m3: float | None = Field(None, ge=1, le=places.LIMITS["volume_m3"][1])
+
+    def checked(self, room: Room | None = None) -> places.Facts:
+        """What was said, over what is; raises HTTPException 422."""
+        told: dict[str, Any] = {} if room is None else {key: getattr(room, key) for key in places.ORDER}
+        told |= self.model_dump(exclude_unset=True)
+        facts = places.room_facts({key: str(value) for key, value in told.items() if value is not None})
+        refuse(facts.mistakes)
+        return facts
+
+
+class NewRoom(RoomFacts):
+    """What is to be said of a room more."""
+
+    name: str = Field(min_length=1, max_length=places.MOST_NAME)
+
+
+@dataclass(frozen=True)
+class ApiPoint:
+    """The mean over the stretch that begins at this instant (UTC); null where nothing was measured."""
+
+    at: datetime
+    value: float | None
+
+
+@dataclass(frozen=True)
+class ApiSeries:
+    """One metric over a day by quarter hours, or over a week by hours."""
+
+    metric: str
+    points: list[ApiPoint]
+
+
+@dataclass(frozen=True)
+class ApiProfile:
+    """What the last eight weeks say of a room; each number with the days it rests on, null where too few.
+
+    `icone` is 0 to 5; `air_changes` in 1/h, `fresh_air` in L/s; `largest` people are not exceeded on nine of
+    ten days in use, which leaves `spare` seats.
+    """
+
+    icone: int | None
+    air_days: int
+    air_changes: float | None
+    fresh_air: float | None
+    fall_days: int
+    largest: int | None
+    spare: int | None
+    group_days: int
 
 
 @dataclass(frozen=True)
@@ -99,15 +192,79 @@ def list_rooms(request: Request, paging: Part) -> list[ApiRoom]:
         hidden = embargo.embargoes(session, today(request))
         found = [(room, site) for site in rooms.sites(session) for room in site.rooms]
         shown = paging.part(found, lambda each: each[0].slug)
-        return [_room(room, site, hidden.get(room.slug)) for room, site in shown]
+        return [room_of(room, site, hidden.get(room.slug)) for room, site in shown]
+
+
+@router.get("/{slug}")
+def get_room(request: Request, slug: str) -> ApiRoomWhole:
+    """One room, with the devices in it and the experiments it takes or took part in."""
+    with request.app.state.registry.session() as session:
+        return _whole(request, session, _known(session, slug))
+
+
+@router.patch("/{slug}", dependencies=CHANGES)
+def change_room(request: Request, slug: str, said: RoomFacts, have: Have) -> ApiRoomWhole:
+    """Its name, floor, seats, area, volume; other seats have its days computed again."""
+    with request.app.state.registry.session() as session:
+        room = _known(session, slug)
+        have.check(_version(room))
+        facts, zone = said.checked(room), request.app.state.settings.zone
+        places.save_room(session, room.site, room, facts, datetime.now(UTC), zone)
+        return _whole(request, session, room)
+
+
+@router.delete("/{slug}", dependencies=CHANGES)
+def delete_room(request: Request, slug: str) -> ApiRoomWhole:
+    """Forget a room on which nothing rests; answers with what it was."""
+    with request.app.state.registry.session() as session:
+        room = _known(session, slug)
+        if places.refers(session, room):
+            raise HTTPException(409, "A sensor was in it, or an experiment, answers or days rest on it.")
+        was = _whole(request, session, room)
+        session.delete(room)
+        return was
+
+
+@router.get("/{slug}/series")
+def list_series(
+    request: Request,
+    slug: str,
+    span: Annotated[Literal["day", "week"], Query(description="By quarter hours, or by hours")] = "week",
+    until: Annotated[Day | None, Query(description="The last day; yesterday at the latest")] = None,
+) -> list[ApiSeries]:
+    """What was measured in a room within a day or a week; 423 while an experiment runs in it.
+
+    A room for one person has none: even its air would tell when somebody was there.
+    """
+    if until is not None and until < EARLIEST:
+        raise HTTPException(422, f"until: not before {EARLIEST}.")
+    with request.app.state.registry.session() as session:
+        room = _open(session, slug, today(request))
+        placed = [] if room.capacity == 1 else devices.placements_of(session, room.id)
+        end = pages.stretch_end(placed, now(request), until)
+        length, step = pages.SPANS[span]
+        found = room_series.series(request.app.state.store, placed, end - length, end, step)
+        return [
+            ApiSeries(each.metric, [ApiPoint(at.astimezone(UTC), value) for at, value in each.points])
+            for each in found
+        ]
+
+
+@router.get("/{slug}/profile")
+def get_profile(request: Request, slug: str) -> ApiProfile:
+    """What the last eight weeks say of a room's air and size; 423 while an experiment runs in it."""
+    with request.app.state.registry.session() as session:
+        room = _open(session, slug, today(request))
+        found = pages.profile_of(session, room, today(request))
+    return ApiProfile(**{name: getattr(found, name) for name in ApiProfile.__dataclass_fields__})
 
 
 @router.get("/{slug}/days")
 def list_days(
     request: Request,
     slug: str,
-    first: Annotated[date | None, Query(description="By default four weeks before `last`")] = None,
-    last: Annotated[date | None, Query(description="The last day; yesterday at the latest")] = None,
+    first: Annotated[Day | None, Query(description="By default four weeks before `last`")] = None,
+    last: Annotated[Day | None, Query(description="The last day; yesterday at the latest")] = None,
 ) -> list[ApiDay]:
     """What was measured of a room, by day and outcome, up to yesterday; 423 while an experiment runs in it.
 
@@ -162,29 +319,62 @@ def list_voices(request: Request, slug: str) -> list[ApiVoices]:
     return [ApiVoices(each.first, each.answers, each.satisfied) for each in found]
 
 
-def _open(session: Session, slug: str, day: date) -> Room:
-    """The room, unless an experiment runs in it."""
+def _known(session: Session, slug: str) -> Room:
     room = rooms.room(session, slug)
     if room is None:
         raise HTTPException(404, "There is no such room.")
+    return room
+
+
+def _open(session: Session, slug: str, day: date) -> Room:
+    """The room, unless an experiment runs in it."""
+    room = _known(session, slug)
     laid = embargo.embargoes(session, day).get(slug)
     if laid is not None:
         raise HTTPException(423, f"Hidden until the experiment {laid.slug} is over, on {laid.ends}.")
     return room
 
 
-def _room(room: Room, site: Site, laid: embargo.Embargo | None) -> ApiRoom:
-    return ApiRoom(
-        slug=room.slug,
-        name=room.name,
-        site=site.slug,
-        site_name=site.name,
-        floor=room.floor,
-        capacity=room.capacity,
-        area_m2=room.area_m2,
-        volume_m3=room.volume_m3,
-        opens=site.opens,
-        closes=site.closes,
-        weekdays=site.weekdays,
-        hidden=None if laid is None else Hidden(laid.slug, laid.since, laid.ends),
+def room_of(room: Room, site: Site, laid: embargo.Embargo | None) -> ApiRoom:
+    """A room as it is told."""
+    return ApiRoom(**_facts(room, site, laid))
+
+
+def _facts(room: Room, site: Site, laid: embargo.Embargo | None) -> dict[str, Any]:
+    return {
+        **{key: getattr(room, key) for key in ("slug", "name", "floor", "capacity", "area_m2", "volume_m3")},
+        **{key: getattr(site, key) for key in ("opens", "closes", "weekdays")},
+        "site": site.slug,
+        "site_name": site.name,
+        "hidden": None if laid is None else Hidden(laid.slug, laid.since, laid.ends),
+    }
+
+
+def _version(room: Room) -> str:
+    return places.seen(*(getattr(room, key) for key in places.ORDER))
+
+
+def _whole(request: Request, session: Session, room: Room) -> ApiRoomWhole:
+    at, state = now(request), request.app.state
+    placed = devices.placements_of(session, room.id)
+    silent = device_health.silent(session, [each.device for each in placed], at, state.settings.zone)
+    here = {each.device_key for each in placed if each.end is None}
+    return ApiRoomWhole(
+        **_facts(room, room.site, embargo.embargoes(session, at.date()).get(room.slug)),
+        devices=[_there(each, silent=each.device_key in silent) for each in placed],
+        experiments=[slug for slug, _ in experiments.of_room(session, room.id)],
+        form=form_url(request, room.slug),
+        notice=notice.of_room(room, here, state.store, state.settings),
+        version=_version(room),
+    )
+
+
+def _there(placed: Placement, *, silent: bool) -> ApiThere:
+    return ApiThere(
+        device=placed.device_key,
+        label=placed.device.label,
+        start=placed.start,
+        end=placed.end,
+        last_seen=placed.device.last_seen,
+        silent=silent and placed.end is None,
     )

@@ -222,6 +222,9 @@ def user_token(
 
     if scope not in ("read", "write"):
         raise Ended("--scope is read or write.", WRONG_USE)
+    name = " ".join(name.split())
+    if not 1 <= len(name) <= users.MAX_TOKEN_NAME or not name.isprintable():
+        raise Ended(f"--name says what it is for, in 1 to {users.MAX_TOKEN_NAME} characters.", WRONG_USE)
     with _people() as session:
         user = users.known(session, email)
         token = users.make_token(session, user, name, scope, datetime.now(UTC), timedelta(days=days))

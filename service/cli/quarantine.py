@@ -15,7 +15,10 @@ from service.cli.end import WRONG_USE, Ended, registry_or_end, settings_or_end
 if TYPE_CHECKING:
     from service.registry.tables import QuarantineEntry
 
-Ids = Annotated[list[int] | None, typer.Argument(help="Numbers of entries, as `list` shows them.")]
+MOST, MOST_MAPPINGS = 2**63 - 1, 2**31 - 1  # numbers that every database can hold
+Ids = Annotated[
+    list[int] | None, typer.Argument(min=1, max=MOST, help="Numbers of entries, as `list` shows them.")
+]
 Code = Annotated[str | None, typer.Option(help="All that wait for this reason, for example unknown_format.")]
 
 quarantine_app = typer.Typer(help="Messages that could not become readings.", no_args_is_help=True)
@@ -30,7 +33,7 @@ def register(app: typer.Typer) -> None:
 def list_(
     code: Code = None,
     status: Annotated[str, typer.Option(help="waiting, replayed or dropped.")] = "waiting",
-    limit: Annotated[int, typer.Option(min=1, help="At most so many, the latest.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=MOST, help="At most so many, the latest.")] = 50,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """How many messages wait for what reason, and the latest of them.
@@ -56,7 +59,7 @@ def list_(
 
 @quarantine_app.command()
 def show(
-    number: Annotated[int, typer.Argument(help="Its number, as `list` shows it.")],
+    number: Annotated[int, typer.Argument(min=1, max=MOST, help="Its number, as `list` shows it.")],
     raw: Annotated[bool, typer.Option("--raw", help="Only the payload, byte for byte.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
 ) -> None:
@@ -108,7 +111,9 @@ def replay(
 
 
 @quarantine_app.command()
-def guess(number: Annotated[int, typer.Argument(help="Of a message, as `list` shows it.")]) -> None:
+def guess(
+    number: Annotated[int, typer.Argument(min=1, max=MOST, help="Of a message, as `list` shows it.")],
+) -> None:
     """A mapping as JSON, guessed from one message that waits: to be completed, then given to `map`.
 
     Example: temoin quarantine guess 12 > boiler.json
@@ -133,7 +138,9 @@ def guess(number: Annotated[int, typer.Argument(help="Of a message, as `list` sh
 @quarantine_app.command("map")
 def map_(
     file: Annotated[Path, typer.Argument(help="A mapping as JSON, as `guess` writes it.", dir_okay=False)],
-    number: Annotated[int | None, typer.Option(help="Of the mapping that it corrects.")] = None,
+    number: Annotated[
+        int | None, typer.Option(min=1, max=MOST_MAPPINGS, help="Of the mapping that it corrects.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would give.")] = False,
 ) -> None:
     """Keep what foreign messages mean, and have those that came already read again.
@@ -192,7 +199,11 @@ def mappings_() -> None:
 
 
 @quarantine_app.command()
-def withdraw(number: Annotated[int, typer.Argument(help="Of the mapping, as `mappings` shows it.")]) -> None:
+def withdraw(
+    number: Annotated[
+        int, typer.Argument(min=1, max=MOST_MAPPINGS, help="Of the mapping, as `mappings` shows it.")
+    ],
+) -> None:
     """Let a mapping hold no longer: its messages wait again, its readings are taken back.
 
     Example: temoin quarantine withdraw 3

@@ -29,6 +29,7 @@ MAX_NAME = 120
 SEEN_TO = timedelta(minutes=10)  # when somebody was last seen is written no more often
 HANDLE = 16  # characters of a session's hash
 API_TOKEN = "temoin-api-"  # noqa: S105 - what a token begins with, to be known for what it is in a leak
+MAX_TOKEN_NAME = 40
 API_KINDS = ("api-read", "api-write")
 MIN_PASSWORD = 12
 MAX_PASSWORD = 128  # argon2 would hash a novel for an attacker
@@ -177,7 +178,7 @@ def make_token(session: Session, user: User, name: str, scope: str, now: datetim
     It ends like a session: closed by its person, with the account, or when its time is over.
     """
     kind = {"read": "api-read", "write": "api-write"}[scope]
-    return API_TOKEN + open_session(session, user, now, lasting, kind, name[:40])
+    return API_TOKEN + open_session(session, user, now, lasting, kind, name[:MAX_TOKEN_NAME])
 
 
 def token_user(session: Session, token: str, now: datetime) -> tuple[User, str] | None:

@@ -27,7 +27,7 @@ Self = Annotated[Person, Depends(signed_in)]
 Typed = Annotated[str, Form()]
 CHECKED = [Depends(csrf_checked)]
 DAYS = ("30", "90", "365")
-LONGEST_NAME, MOST_TOKENS = 40, 20
+MOST_TOKENS = 20
 SAID: dict[str, Literal["password", "sessions"]] = {"password": "password", "sessions": "sessions"}
 
 
@@ -104,7 +104,7 @@ def change_password(
 def _of_token(name: str, count: int) -> str:
     if not name:
         return "missing"
-    if len(name) > LONGEST_NAME or not name.isprintable():
+    if len(name) > users.MAX_TOKEN_NAME or not name.isprintable():
         return "long"
     return "many" if count >= MOST_TOKENS else ""
 

@@ -180,21 +180,10 @@ def describe_device(  # noqa: PLR0913, PLR0917 - the fields of its form
             return _one(request, person, key, form, 409, meanwhile=True)
         if mistakes:
             return _one(request, person, key, form, 422, mistakes=mistakes)
-        if minutes != device.heartbeat_minutes:
-            days = {
-                day
-                for stay in placing.stays(device)
-                for day in placing.days_measured(
-                    device, stay.start, stay.end, request.app.state.settings.zone
-                )
-            }
-            devices.mark_stale(session, days, datetime.now(UTC))
-        device.label, device.model, device.position = (texts[name] or None for name in LONGEST_TEXT)
-        newly = form["continues"] not in ("", device.continues_key)
-        device.heartbeat_minutes, device.continues_key = minutes, form["continues"] or None
-        old = devices.find(session, form["continues"]) if newly else None
+        said: dict[str, str | int | None] = {name: texts[name] or None for name in LONGEST_TEXT}
+        said |= {"heartbeat_minutes": minutes, "continues_key": form["continues"] or None}
         moment, zone = now(request), request.app.state.settings.zone
-        noted = placing.take_over(session, device, old, person.name, moment, zone) if old else None
+        noted = placing.describe(session, device, said, person.name, moment, zone)
     return _done(key, "described" if noted is None else "noted" if noted else "moved")
 
 

@@ -51,6 +51,16 @@ def take(
         span, mistake = _span(first, last)
         if span is None:
             return _page(request, person, first, last, mistake)
+    try:
+        return table(request, name, kind, span)
+    except OSError:
+        return error(request, 507, "failed")
+
+
+def table(
+    request: Request, name: str, kind: Literal["csv", "parquet"], span: tuple[date, date] | None
+) -> Response:
+    """A table as a file; of readings the days of `span`. Raises OSError where the disk takes no more."""
     names = export.CODEBOOK if name == "codebook" else export.header(f"{name}.csv")
     called = f"temoin-{name}{f'-{span[0]}-{span[1]}' if span else ''}.{kind}"
     given = _rows(request, name, span)
@@ -64,7 +74,7 @@ def take(
         export.parquet(Path(path), names, given)
     except OSError:
         Path(path).unlink(missing_ok=True)
-        return error(request, 507, "failed")
+        raise
     return FileResponse(path, media_type="application/vnd.apache.parquet", filename=called, background=done)
 
 
@@ -81,6 +91,18 @@ def _rows(request: Request, name: str, span: tuple[date, date] | None) -> Iterat
             yield from export.rows(session, f"{name}.csv", today(request), settings.min_group)
 
 
+def described() -> tuple[ExportTable, ...]:
+    """Every table and what its columns hold."""
+    tables = {**export.TABLES, "readings.csv": export.READINGS}
+    return tuple(
+        ExportTable(
+            name.removesuffix(".csv"),
+            tuple(ExportColumn(column.name, column.unit, column.meaning) for column in columns),
+        )
+        for name, columns in tables.items()
+    )
+
+
 def _span(first: str, last: str) -> tuple[tuple[date, date] | None, str]:
     """The days asked for, or what is wrong with them."""
     try:
@@ -94,15 +116,8 @@ def _span(first: str, last: str) -> tuple[tuple[date, date] | None, str]:
 
 def _page(request: Request, person: Person, first: str = "", last: str = "", mistake: str = "") -> Response:
     day = today(request)
-    tables = {**export.TABLES, "readings.csv": export.READINGS}
     page = ExportPage(
-        tables=tuple(
-            ExportTable(
-                name.removesuffix(".csv"),
-                tuple(ExportColumn(column.name, column.unit, column.meaning) for column in columns),
-            )
-            for name, columns in tables.items()
-        ),
+        tables=described(),
         first=first or (day - USUAL).isoformat(),
         last=last or (day - timedelta(days=1)).isoformat(),
         mistake=mistake,

@@ -51,33 +51,40 @@ def home_page(request: Request, person: Annotated[Person, Depends(signed_in)]) -
     if progress is not None:
         return reply(request, HomePage(day, progress=progress), person=person)
     with request.app.state.registry.session() as session:
-        found = experiments.everything(session, decided=False)
-        by_status = _lines(session, found, day, person)
-        slugs = [room.slug for site in rooms.sites(session) for room in site.rooms]
-        silent = [each for each in _silent(session, at) if each.room is not None]
-        placed = devices.count_placed(session, at)
-        learned, decided = waiting.learned(session)
-        page = HomePage(
-            today=day,
-            to_decide=tuple(sorted(by_status["ended"], key=lambda each: (not each.mine, each.ends or day))),
-            look_at=tuple(waiting.to_look_at(session, found, day, at.tzinfo or UTC)),
-            silent=tuple(each for each in silent if each.experiment is not None),
-            silent_elsewhere=sum(each.experiment is None for each in silent),
-            growth=waiting.growth(session, at),
-            deadlines=tuple(waiting.deadlines(session, found, at)),
-            running=tuple(by_status["running"]),
-            next_up=tuple(each for each in by_status["planned"] if each.starts and each.starts <= day + SOON),
-            learned=tuple(learned),
-            decided=decided,
-            rooms=len(slugs),
-            devices=placed,
-            standstill=_standstill(request),
-            quarantined=sum(n for _, n in quarantine.waiting_by_code(session)),
-            answers_week=answers.total(session, slugs, day - timedelta(days=6), day),
-            example=rooms.first_slugs(session, EXAMPLE_ROOMS),
-            path=_path(session, rooms=bool(slugs), placed=bool(placed)),
-        )
+        page = of_today(request, session, person)
     return reply(request, page, person=person)
+
+
+def of_today(request: Request, session: Session, person: Person) -> HomePage:
+    """What waits for somebody, what runs, what was learned."""
+    at = now(request)
+    day = at.date()
+    found = experiments.everything(session, decided=False)
+    by_status = _lines(session, found, day, person)
+    slugs = [room.slug for site in rooms.sites(session) for room in site.rooms]
+    silent = [each for each in _silent(session, at) if each.room is not None]
+    placed = devices.count_placed(session, at)
+    learned, decided = waiting.learned(session)
+    return HomePage(
+        today=day,
+        to_decide=tuple(sorted(by_status["ended"], key=lambda each: (not each.mine, each.ends or day))),
+        look_at=tuple(waiting.to_look_at(session, found, day, at.tzinfo or UTC)),
+        silent=tuple(each for each in silent if each.experiment is not None),
+        silent_elsewhere=sum(each.experiment is None for each in silent),
+        growth=waiting.growth(session, at),
+        deadlines=tuple(waiting.deadlines(session, found, at)),
+        running=tuple(by_status["running"]),
+        next_up=tuple(each for each in by_status["planned"] if each.starts and each.starts <= day + SOON),
+        learned=tuple(learned),
+        decided=decided,
+        rooms=len(slugs),
+        devices=placed,
+        standstill=_standstill(request),
+        quarantined=sum(n for _, n in quarantine.waiting_by_code(session)),
+        answers_week=answers.total(session, slugs, day - timedelta(days=6), day),
+        example=rooms.first_slugs(session, EXAMPLE_ROOMS),
+        path=_path(session, rooms=bool(slugs), placed=bool(placed)),
+    )
 
 
 def _lines(

@@ -217,8 +217,8 @@ def _columns(
     for place, name in enumerate(header):
         told = said.get(name)
         choice = f"{told['metric']}|{told['unit']}" if isinstance(told, dict) else ""
-        samples = (str(row[place])[:40] for row in rows if place < len(row) and row[place] not in (None, ""))
-        columns.append(FileColumn(name, () if sealed else tuple(samples), choice))
+        samples = () if sealed else tuple(imports.samples(rows, place))
+        columns.append(FileColumn(name, samples, choice))
     return tuple(columns)
 
 

@@ -190,7 +190,7 @@ def _page(
     today = at.date()
     placed = devices.placements_of(session, room.id)
     hidden = embargo.embargoes(session, today).get(room.slug)
-    end = _end(placed, at, until)
+    end = stretch_end(placed, at, until)
     start = end - SPANS[span][0]
     here = {each.device_key for each in placed if each.end is None}
     silent = device_health.silent(session, [each.device for each in placed], at, state.settings.zone)
@@ -224,23 +224,23 @@ def _page(
         # of a room for one the air alone, by hour or by day, would tell when somebody was there
         series=() if private else tuple(series(state.store, placed, start, end, SPANS[span][1])),
         daily=() if private else tuple(_daily(session, room.slug, end.date() - timedelta(days=1))),
-        profile=_profile(session, room, today, private=private),
+        profile=profile_of(session, room, today),
         seasons=seasons.of_room(session, room, today),
         voices=seasons.voices(session, room, today, state.settings.min_group),
     )
 
 
-def _profile(session: Session, room: Room, today: date, *, private: bool) -> Profile:
+def profile_of(session: Session, room: Room, today: date) -> Profile:
     """What the last weeks say of its air and size; of an office of one, nothing of who is there."""
     from experiments import profile  # noqa: PLC0415 - numpy, pandas: not before a page needs them
 
-    wanted = [key for key in profile.OUTCOMES if not (private and key == "people_peak")]
+    wanted = [key for key in profile.OUTCOMES if not (room.capacity == 1 and key == "people_peak")]
     first = today - timedelta(days=PROFILE_DAYS)
     found = outcomes.between(session, first, today - timedelta(days=1), [room.slug], wanted)
     return profile.profile(found, room.capacity, room.volume_m3)
 
 
-def _end(placed: Sequence[Placement], at: datetime, until: date | None) -> datetime:
+def stretch_end(placed: Sequence[Placement], at: datetime, until: date | None) -> datetime:
     """Midnight after the day asked for, else after the last one heard of; last midnight at the latest."""
     seen = [each.device.last_seen.astimezone(at.tzinfo).date() for each in placed if each.device.last_seen]
     yesterday = at.date() - timedelta(days=1)

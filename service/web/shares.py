@@ -92,7 +92,7 @@ def make_share(request: Request, person: Facilities, slug: str, days: Typed = ""
             return reply(request, _page(request, session, experiment, person), 403, person)
         if days not in map(str, LASTING):
             return reply(request, _page(request, session, experiment, person, mistake="days"), 422, person)
-        frozen = _frozen(whole_page(request, session, experiment))
+        frozen = frozen_of(whole_page(request, session, experiment))
         try:
             token = shares.make(session, experiment, frozen, person.name, now(request), int(days))
         except TooManyShares:
@@ -115,7 +115,7 @@ def revoke_share(request: Request, person: Facilities, slug: str, number: Number
     return RedirectResponse(f"/experiments/{experiment.slug}/shares?done=revoked", 303)
 
 
-def _frozen(page: ExperimentPage) -> dict[str, str]:
+def frozen_of(page: ExperimentPage) -> dict[str, str]:
     """What a link shows: the page in each language, as nobody signed in, without a link inside the house."""
     framed = {each: render.page(page, each, Frame()) for each in LOCALES}
     main = {

@@ -8,22 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
-from sqlalchemy import select
 
 from dashboards.pages import PastedLine, RoomFactsPage, SiteLine, SitePage, SitesPage
 from service import places
 from service.auth import Person, csrf_checked, needs
 from service.registry import rooms
-from service.registry.tables import Site
 from service.web.reply import error, now, reply
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sqlalchemy.orm import Session
-
     from service.places import Facts, Hours
-    from service.registry.tables import Room
+    from service.registry.tables import Room, Site
 
 router = APIRouter(include_in_schema=False)
 Facilities = Annotated[Person, Depends(needs("facilities"))]
@@ -66,7 +62,7 @@ async def change_site(request: Request, person: Facilities, slug: str) -> Respon
     form = await request.form()
     hours = _hours(form)
     with request.app.state.registry.session() as session:
-        site = _site(session, slug)
+        site = rooms.site(session, slug)
         if site is None:
             return error(request, 404, "not_found")
         if _seen(site) not in (form.get("seen"), _seen(hours)):  # sent twice it is no conflict
@@ -83,7 +79,7 @@ def close_site(
 ) -> Response:
     """Closed on a day, or on the public holidays of a year."""
     with request.app.state.registry.session() as session:
-        site = _site(session, slug)
+        site = rooms.site(session, slug)
         if site is None:
             return error(request, 404, "not_found")
         if year:
@@ -91,11 +87,16 @@ def close_site(
                 return _one(request, person, slug, status=422, mistakes={"day": "bad"})
             places.close(session, site, places.public_holidays(int(year)), now(request))
             return _done(slug)
+        reason = " ".join(reason.split())
+        mistakes = places.closure_mistakes(reason)
         try:
             when = date.fromisoformat(day.strip())
         except ValueError:
-            return _one(request, person, slug, status=422, mistakes={"day": "bad"}, typed={"reason": reason})
-        places.close(session, site, {when: " ".join(reason.split())}, now(request))
+            mistakes = {"day": "bad", **mistakes}
+        if mistakes:
+            typed = {"day": day, "reason": reason}
+            return _one(request, person, slug, status=422, mistakes=mistakes, typed=typed)
+        places.close(session, site, {when: reason}, now(request))
     return _done(slug)
 
 
@@ -104,7 +105,7 @@ def open_site(request: Request, person: Facilities, slug: str, day: Typed = "") 
     """Open on a day after all."""
     _ = person
     with request.app.state.registry.session() as session:
-        site = _site(session, slug)
+        site = rooms.site(session, slug)
         if site is None:
             return error(request, 404, "not_found")
         known = {closure.day.isoformat(): closure.day for closure in site.closures}
@@ -119,7 +120,7 @@ async def add_rooms(request: Request, person: Facilities, slug: str) -> Response
     form = await request.form()
     text = str(form.get("list", ""))
     with request.app.state.registry.session() as session:
-        site = _site(session, slug)
+        site = rooms.site(session, slug)
         if site is None:
             return error(request, 404, "not_found")
         rows = places.pasted(text[:MOST_TEXT])
@@ -137,16 +138,12 @@ async def add_rooms(request: Request, person: Facilities, slug: str) -> Response
 def delete_site(request: Request, person: Facilities, slug: str) -> Response:
     """Forget a site that has no room."""
     with request.app.state.registry.session() as session:
-        site = _site(session, slug)
+        site = rooms.site(session, slug)
         if site is None:
             return error(request, 404, "not_found")
         if site.rooms:
             return _one(request, person, slug, status=409, mistakes={"delete": "rooms"})
-        for closure in list(site.closures):
-            session.delete(closure)
-        session.flush()
-        session.expire(site)
-        session.delete(site)
+        places.forget_site(session, site)
     return RedirectResponse("/sites", 303)
 
 
@@ -198,10 +195,6 @@ def _hours(form: Mapping[str, object]) -> Hours:
     return places.site_hours(told["name"], told["opens"], told["closes"], days)
 
 
-def _site(session: Session, slug: str) -> Site | None:
-    return session.scalar(select(Site).where(Site.slug == slug))
-
-
 def _seen(site: Site | Hours) -> str:
     return places.seen(site.name, site.opens, site.closes, site.weekdays)
 
@@ -249,7 +242,7 @@ def _one(  # noqa: PLR0913 - what may be said of one site
     done: str = "",
 ) -> Response:
     with request.app.state.registry.session() as session:
-        site = _site(session, slug)
+        site = rooms.site(session, slug)
         if site is None:
             return error(request, 404, "not_found")
         page = SitePage(

@@ -45,23 +45,39 @@ ACCESS = {
         POST /account/sessions
         POST /account/tokens
         GET /api/docs
+        GET /api/v1/account
+        GET /api/v1/device-health
         GET /api/v1/devices
         GET /api/v1/devices/{key:path}
         GET /api/v1/experiments
         GET /api/v1/experiments/{slug}
+        GET /api/v1/experiments/{slug}/comfort
+        GET /api/v1/experiments/{slug}/file
+        GET /api/v1/experiments/{slug}/later
         GET /api/v1/experiments/{slug}/panel.csv
+        GET /api/v1/experiments/{slug}/plan
+        GET /api/v1/experiments/{slug}/progress
         GET /api/v1/experiments/{slug}/protocol.json
         GET /api/v1/experiments/{slug}/result
+        GET /api/v1/experiments/{slug}/voices
         GET /api/v1/gateways
         GET /api/v1/mappings
+        GET /api/v1/mappings/{number}
+        GET /api/v1/photos/{key:path}
         GET /api/v1/quarantine
         GET /api/v1/quarantine/{cause}
+        GET /api/v1/replays
         GET /api/v1/replays/{number}
         GET /api/v1/openapi.json
         GET /api/v1/rooms
+        GET /api/v1/rooms/{slug}
         GET /api/v1/rooms/{slug}/days
+        GET /api/v1/rooms/{slug}/profile
         GET /api/v1/rooms/{slug}/seasons
+        GET /api/v1/rooms/{slug}/series
         GET /api/v1/rooms/{slug}/voices
+        GET /api/v1/today
+        GET /api/v1/weeks
         GET /device
         GET /device-health
         GET /device/photo
@@ -84,13 +100,38 @@ ACCESS = {
         POST /sign-out
     """,
     "facilities": """
+        DELETE /api/v1/experiments/{slug}/shares/{number}
+        DELETE /api/v1/imports/{number}
         DELETE /api/v1/mappings/{number}
+        DELETE /api/v1/rooms/{slug}
+        DELETE /api/v1/sites/{slug}
+        DELETE /api/v1/sites/{slug}/closures/{day}
+        GET /api/v1/experiments/{slug}/owner
+        GET /api/v1/experiments/{slug}/shares
+        GET /api/v1/imports
+        GET /api/v1/imports/{number}
+        GET /api/v1/sites
+        GET /api/v1/sites/{slug}
         PATCH /api/v1/devices/{key:path}
+        PATCH /api/v1/placements/{number}
+        PATCH /api/v1/rooms/{slug}
+        PATCH /api/v1/sites/{slug}
+        POST /api/v1/experiments/{slug}/shares
+        POST /api/v1/imports
+        POST /api/v1/imports/{number}/preview
+        POST /api/v1/imports/{number}/start
+        POST /api/v1/imports/{number}/undo
         POST /api/v1/mappings
         POST /api/v1/mapping-previews
         POST /api/v1/quarantine/{cause}/drop
+        POST /api/v1/placements
         POST /api/v1/quarantine/{cause}/replay
+        POST /api/v1/sites
+        POST /api/v1/sites/{slug}/rooms
+        PUT /api/v1/experiments/{slug}/owner
         PUT /api/v1/mappings/{number}
+        PUT /api/v1/sites/{slug}/closures/{day}
+        PUT /api/v1/sites/{slug}/holidays/{year}
         POST /device
         POST /device/photo
         POST /device/room
@@ -123,6 +164,9 @@ ACCESS = {
         POST /sites
     """,
     "analyst": """
+        GET /api/v1/changes
+        GET /api/v1/exports
+        GET /api/v1/exports/{name}.{kind}
         GET /audit
         GET /audit.csv
         GET /audit.jsonl
@@ -130,6 +174,12 @@ ACCESS = {
         GET /export/{name}.{kind}
     """,
     "administrator": """
+        DELETE /api/v1/people/{number}
+        DELETE /api/v1/people/{number}/sessions
+        GET /api/v1/people
+        GET /api/v1/people/{number}
+        PATCH /api/v1/people/{number}
+        POST /api/v1/people
         GET /people
         POST /people
         GET /people/{number}

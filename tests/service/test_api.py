@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from fastapi.routing import iter_route_contexts
 from jsonschema import Draft202012Validator
 
 from experiments.design import Protocol
@@ -197,30 +198,11 @@ def test_what_the_analysis_writes_is_as_it_is_described(api, slug, whats):
         Draft202012Validator(told["schema"]).validate(answer.json() if kind.endswith("json") else answer.text)
 
 
-def test_the_api_describes_itself_with_nothing_from_elsewhere(reader):
+def test_the_api_describes_itself_with_nothing_from_elsewhere(app, reader):
     described = reader.get("/api/v1/openapi.json").json()
+    routes = {each.path.replace(":path}", "}") for each in iter_route_contexts(app.routes)}
     assert set(described["paths"]) == {
-        "/api/v1/readings",
-        "/api/v1/rooms",
-        "/api/v1/devices",
-        "/api/v1/devices/{key}",
-        "/api/v1/rooms/{slug}/days",
-        "/api/v1/rooms/{slug}/seasons",
-        "/api/v1/rooms/{slug}/voices",
-        "/api/v1/experiments/{slug}",
-        "/api/v1/gateways",
-        "/api/v1/mappings",
-        "/api/v1/mapping-previews",
-        "/api/v1/mappings/{number}",
-        "/api/v1/quarantine",
-        "/api/v1/quarantine/{cause}",
-        "/api/v1/quarantine/{cause}/drop",
-        "/api/v1/quarantine/{cause}/replay",
-        "/api/v1/replays/{number}",
-        "/api/v1/experiments",
-        "/api/v1/experiments/{slug}/result",
-        "/api/v1/experiments/{slug}/protocol.json",
-        "/api/v1/experiments/{slug}/panel.csv",
+        path for path in routes if path.startswith("/api/v1/") and path != "/api/v1/openapi.json"
     }
     page = reader.get("/api/docs").text
     assert all(path in page for path in described["paths"])

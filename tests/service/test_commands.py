@@ -269,3 +269,15 @@ def test_small_answers_leave_at_once():
     """Asyncio sets TCP_NODELAY only on sockets that name TCP; without it a page waits 40 ms for nothing."""
     with listen_or_end("127.0.0.1", 0) as listening:
         assert listening.proto == socket.IPPROTO_TCP
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        ("show", "9" * 23), ("show", "0"), ("show", "trois"), ("guess", "9" * 23), ("withdraw", "9" * 23),
+        ("drop", "9" * 23, "--reason", "x"), ("replay", "9" * 23), ("list", "--limit", "9" * 23),
+    ],
+)  # fmt: skip
+def test_a_number_that_no_message_has_is_wrong_use(temoin, told):
+    code, _, said = temoin("quarantine", *told)
+    assert (code, "Traceback" in said) == (2, False)

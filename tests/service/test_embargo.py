@@ -38,6 +38,9 @@ HIDDEN = TREATED + BASELINE
 MOMENT = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=10)
 # what names itself differently at each request, or counts requests
 RESTLESS = {"/metrics", "/healthz", "/readyz"}
+EXPORTS = {"/export/{name}.{kind}", "/api/v1/exports/{name}.{kind}"}
+TABLES = dict.fromkeys(("rooms", "outcomes", "experiments", "arms", "devices", "placements", "answers"), "")
+TABLES["readings"] = f"?first={TODAY - timedelta(days=7)}&last={TODAY}"
 
 
 def day_values(day, room, gain):
@@ -139,10 +142,16 @@ def everything(app, browser):
 def _asked(route):
     """The addresses of a route: of both experiments or of a room of each arm, and what may be asked of it."""
     route = re.sub(r"\{(cause|number)\}", "1", route).replace("{key:path}", "g/loire")
+    if route in EXPORTS:
+        return {route.replace("{name}.{kind}", f"{name}.csv") + asked for name, asked in TABLES.items()}
+    if route.startswith(("/site", "/api/v1/sites")):
+        route = route.replace("{slug}", "mairie")
     slugs = ("loire", "maine") if "/rooms" in route else ("running", "following")
     paths = {re.sub(r"\{\w+\}", slug, route) for slug in slugs}
     if route.endswith("panel.csv"):
         return paths | {f"{path}?until=switch" for path in paths}
+    if route == "/api/v1/weeks":
+        return {route, f"{route}?count=8&room=loire&room=maine"}
     if route == "/rooms/compare":
         return {"/rooms/compare?room=loire&room=maine&room=erdre"}
     if route == "/rooms/{slug}":
@@ -174,13 +183,20 @@ def test_no_answer_depends_on_what_happened_since_the_switch(world, app, browser
         "/", "/experiments", "/experiments/running", "/experiments/following", "/rooms", "/rooms/loire",
         "/rooms/compare?room=loire&room=maine&room=erdre",
         "/quarantine", "/gateways", "/api/v1/gateways", "/api/v1/rooms", "/api/v1/devices",
-        "/api/v1/devices/g/loire", "/api/v1/experiments/running",
+        "/api/v1/devices/g/loire", "/api/v1/experiments/running", "/api/v1/today", "/api/v1/weeks",
+        "/api/v1/weeks?count=8&room=loire&room=maine", "/api/v1/rooms/loire", "/api/v1/device-health",
+        "/api/v1/experiments/running/progress", "/api/v1/experiments/running/file",
+        "/api/v1/experiments/following/plan", "/api/v1/sites/mairie", "/api/v1/imports", "/api/v1/changes",
+        *(f"/api/v1/exports/{name}.csv{asked}" for name, asked in TABLES.items()),
+        *(f"/export/{name}.csv{asked}" for name, asked in TABLES.items()),
         "/api/v1/experiments/running/result",
         "/api/v1/experiments/running/panel.csv?until=switch", "/api/v1/experiments/running/protocol.json",
     }  # fmt: skip
     assert before["/api/v1/experiments/running/panel.csv"][0] == 423
-    for what in ("days", "seasons", "voices"):
+    for what in ("days", "seasons", "voices", "series", "profile"):
         assert before[f"/api/v1/rooms/loire/{what}"][0] == 423
+    for what in ("voices", "comfort"):
+        assert before[f"/api/v1/experiments/running/{what}"][0] == 423
 
 
 @pytest.mark.parametrize("world", ["occupied_minutes"], indirect=True)
@@ -200,7 +216,7 @@ def test_the_day_after_the_end_it_all_shows(world, app, browser_of):
         "/experiments/running", "/rooms", "/rooms/loire", "/api/v1/experiments/running/result",
         "/api/v1/rooms/loire/days", "/api/v1/rooms/loire/seasons",
         "/rooms/compare?room=loire&room=maine&room=erdre",
-        "/api/v1/experiments/running/panel.csv",
+        "/api/v1/experiments/running/panel.csv", "/api/v1/weeks", "/api/v1/exports/outcomes.csv",
     }  # fmt: skip
 
 

@@ -267,6 +267,7 @@ TEXTS = {
     "control": "a\0b\x1b\x07",
 }
 DATES = {"no such day": "2026-02-30", "no such moment": "2026-02-30T12:00", "year 0": "0000-01-01"}
+DATES |= {"an hour elsewhere": "08:00+02:00", "an hour that is none": "25:61"}
 NUMBERS = {"negative": "-1", "nan": "nan", "infinite": "1e400", "huge": "9" * 30, "other digits": "٣"}
 CHOSEN = {"radio", "checkbox", "select"}
 TAMPERED = {"empty", "long", "control", "markup", "huge"}
@@ -277,6 +278,9 @@ EXCEPT = {
 UNMARKED = {
     "/r/loire": "an answer that no browser offers: the sentence says so, and every question is there again",
 }
+SHOWN = range(
+    1, 21
+)  # characters of a wrong value that every form gives back; what is emptied may be proposed
 OURS = {"level", "column"}  # hidden fields by whose place others are read: changed by no browser
 
 
@@ -389,11 +393,18 @@ def lacking(answer, form: Form, told: dict[str, list[str]], changed: str) -> lis
     ]
     if not again:
         return [*found, "the form is gone"]
-    shown = again[0]
+    return [*found, *not_given_back(again[0], form, told, changed)]
+
+
+def not_given_back(shown: Form, form: Form, told: dict[str, list[str]], changed: str) -> list[str]:
+    """What was typed and is not in the form that comes back; of a wrong value the longest are cut."""
+    found = []
     for name, each in form.fields.items():
-        if each.kind in KEPT_NOT or name == changed or changed in OURS:
-            continue
         sent, kept = told.get(name, []), shown.fields[name].values
+        if each.kind in KEPT_NOT or changed in OURS:
+            continue
+        if name == changed and (each.kind in CHOSEN or len(sent) != 1 or len(sent[0]) not in SHOWN):
+            continue
         if [text.split() for text in sent] != [text.split() for text in kept]:
             found.append(f"{name} was {sent} and is {kept}")
     return found

@@ -112,4 +112,6 @@ def test_the_command_makes_one(app, temoin):
     assert code == 0
     token = said.strip().rpartition(" ")[2]
     assert program(app, token).get("/api/v1/rooms").status_code == 200
-    assert temoin("user", "token", "facilities@ville.example", "--scope", "all")[0] != 0
+    assert temoin("user", "token", "facilities@ville.example", "--scope", "all")[0] == 2
+    for name in ("", " ", "x" * 41, "a\u202eb"):
+        assert temoin("user", "token", "facilities@ville.example", "--name", name)[0] == 2

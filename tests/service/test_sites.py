@@ -108,6 +108,7 @@ def test_a_list_with_a_wrong_line_keeps_nothing_and_comes_back(staff, registry, 
         ({"name": ""}, "Donnez un nom"),
         ({"name": "é" * 10_000}, "Ce nom est trop long"),
         ({"opens": "huit heures"}, "Donnez une heure"),
+        ({"opens": "08:00+02:00"}, "Donnez une heure"),
         ({"closes": "08:00"}, "Un lieu ferme après avoir ouvert"),
         ({"weekdays": []}, "Choisissez au moins un jour"),
         ({"weekdays": ["9", "<b>"]}, "Choisissez au moins un jour"),
@@ -147,6 +148,17 @@ def test_public_holidays_of_a_year_and_days_of_ones_own(staff, site):
     assert "Pont de Noël" not in staff.get("/site/mairie").text
     for wrong in ({"day": "30 février"}, {"day": ""}, {"year": "1900"}, {"year": "x"}):
         assert post(staff, "/site/mairie/closed", **wrong).status_code == 422
+
+
+def test_why_a_site_is_closed_is_kept_whole_or_not_at_all(staff, site):
+    told = {"day": "2026-12-24", "reason": "é" * 121}
+    long = post(staff, "/site/mairie/closed", **told)
+    assert (long.status_code, "120 caractères au plus" in long.text) == (422, True)
+    assert 'value="2026-12-24"' in long.text
+    assert post(staff, "/site/mairie/closed", **told | {"reason": "a\0b"}).status_code == 422
+    assert post(staff, "/site/mairie/closed", **told | {"reason": "é" * 120}).status_code == 303
+    with site.session() as session:
+        assert session.scalars(select(Closure.reason)).all() == ["é" * 120]
 
 
 def test_holidays_are_those_of_france():
