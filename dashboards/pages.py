@@ -300,11 +300,15 @@ class ExperimentLine:
         return None if self.ends is None else self.ends + timedelta(days=1)
 
 
+EXAMPLE_ROOMS = 5  # that experiment_file.html names
+
+
 @dataclass(frozen=True)
 class ExperimentsPage:
     """Every experiment; the page groups them by what they ask for."""
 
     experiments: tuple[ExperimentLine, ...]
+    example: tuple[str, ...] = ()  # rooms that an example of a file may name
     template = "experiments.html"
 
 
@@ -646,6 +650,7 @@ class HomePage:
     answers_week: int = 0
     progress: Progress | None = None
     standstill: Standstill | None = None
+    example: tuple[str, ...] = ()  # rooms that an example of a file may name
     path: Mapping[Step, bool] = field(default_factory=dict)  # done or not; empty once all are
     look_at: tuple[ToLookAt, ...] = ()
     growth: Growth | None = None  # of the quarantine, where it is unusual
@@ -748,8 +753,8 @@ class FieldRow:
 
     @property
     def name(self) -> str:
-        """The pointer as one reads it."""
-        return self.pointer[1:].replace("/", " › ").replace("~1", "/").replace("~0", "~") or "="
+        """The pointer as one reads it; empty for the message as a whole."""
+        return self.pointer[1:].replace("/", " › ").replace("~1", "/").replace("~0", "~")
 
 
 @dataclass(frozen=True)
@@ -1230,6 +1235,7 @@ class AccountPage:
     has_password: bool = True
     mistakes: Mapping[str, str] = field(default_factory=dict)
     done: Literal["password", "sessions"] | None = None
+    second_factor: bool = False
     token: str = ""  # just made, shown once
     named: str = ""  # typed, as the two that follow
     scope: str = "read"

@@ -25,6 +25,11 @@ def sites(session: Session) -> Sequence[Site]:
     return session.scalars(select(Site).options(joinedload(Site.rooms)).order_by(Site.name)).unique().all()
 
 
+def first_slugs(session: Session, most: int) -> tuple[str, ...]:
+    """Addresses of rooms, in their order, so many at most."""
+    return tuple(session.scalars(select(Room.slug).order_by(Room.slug).limit(most)))
+
+
 def room(session: Session, slug: str) -> Room | None:
     """The room of this address."""
     return session.scalar(select(Room).where(Room.slug == slug).options(joinedload(Room.site)))

@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse
 
 from dashboards.pages import AccountPage
 from service.auth import COOKIE, Person, cookie, csrf_checked, signed_in
-from service.registry import people, users
+from service.registry import people, second_factor, users
 from service.web.passwords import tell
 from service.web.people import line, session_lines
 from service.web.reply import reply
@@ -129,6 +129,7 @@ def _page(
             has_password=user.password_hash is not None,
             mistakes=mistakes or {},
             done=SAID.get(done),
+            second_factor=second_factor.of(session, user) is not None,
             token=token,
             **(typed or {}),
         )

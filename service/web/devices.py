@@ -88,6 +88,8 @@ def move_device(
         since, mistakes = _since(device, when, at, moment, zone)
         if room and target is None:
             mistakes = {"room": "unknown", **mistakes}
+        if not room and not placing.stays(device):
+            mistakes = {"room": "missing", **mistakes}
         if placing.seen(device) != seen:
             return _one(request, person, key, form, 409, meanwhile=True)
         if since is None or mistakes:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 
 from dashboards.pages import (
+    EXAMPLE_ROOMS,
     CostLine,
     Costs,
     CoverageDay,
@@ -33,6 +34,7 @@ from experiments.remarks import themes
 from service import embargo, results
 from service.auth import Person, signed_in
 from service.registry import answers, device_days, devices, experiments, outcomes
+from service.registry.rooms import first_slugs
 from service.web.reply import error, now, reply, today
 
 if TYPE_CHECKING:
@@ -65,7 +67,8 @@ def experiments_page(request: Request, person: Annotated[Person, Depends(signed_
         found = tuple(
             line(each, today(request), said.get(each.id, {})) for each in experiments.listed(session)
         )
-    return reply(request, ExperimentsPage(found), person=person)
+        example = () if found else first_slugs(session, EXAMPLE_ROOMS)
+    return reply(request, ExperimentsPage(found, example), person=person)
 
 
 @router.get("/experiments/{slug}")

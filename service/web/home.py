@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy import select
 
 from dashboards.pages import (
+    EXAMPLE_ROOMS,
     AccessibilityPage,
     HomePage,
     LookPage,
@@ -73,6 +74,7 @@ def home_page(request: Request, person: Annotated[Person, Depends(signed_in)]) -
             standstill=_standstill(request),
             quarantined=sum(n for _, n in quarantine.waiting_by_code(session)),
             answers_week=answers.total(session, slugs, day - timedelta(days=6), day),
+            example=rooms.first_slugs(session, EXAMPLE_ROOMS),
             path=_path(session, rooms=bool(slugs), placed=bool(placed)),
         )
     return reply(request, page, person=person)

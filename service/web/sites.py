@@ -45,7 +45,8 @@ async def add_site(request: Request, person: Facilities) -> Response:
     if hours.mistakes:
         return _all(request, person, hours, 422)
     with request.app.state.registry.session() as session:
-        known = session.scalar(select(Site).where(Site.name == hours.name))
+        name = hours.name.casefold()
+        known = next((site for site in rooms.sites(session) if site.name.casefold() == name), None)
         if known is not None and _seen(known) != _seen(hours):
             return _all(request, person, replace(hours, mistakes={"name": "taken"}), 422)
         # sent twice it is one site

@@ -346,7 +346,7 @@ def test_changes_of_one_person_or_one_table(auditor):
     paul = words_of(auditor.get("/audit", params={"who": "Paul <paul@ville.example>"}))
     assert ("Paul a changé" in paul, "Marie a créé" in paul) == (True, False)
     sites = words_of(auditor.get("/audit?kind=sites"))
-    assert ("le site Hôtel de ville" in sites, "la salle Loire" in sites) == (True, False)
+    assert ("le lieu Hôtel de ville" in sites, "la salle Loire" in sites) == (True, False)
     assert "Aucun changement de ce genre" in words_of(auditor.get("/audit?kind=nonsense&who=%00"))
 
 
@@ -357,7 +357,7 @@ def test_older_changes_are_on_the_next_page(auditor, registry):
     older = html.unescape(re.search(r'href="(/audit\?[^"]+)" rel="next"', first.text)[1])
     second = auditor.get(older)
     assert 'rel="next"' not in second.text
-    names = [re.findall(r"le site (Site \d\d)", words_of(page)) for page in (first, second)]
+    names = [re.findall(r"le lieu (Site \d\d)", words_of(page)) for page in (first, second)]
     assert (len(names[0]), len(names[1])) == (50, 10)
     assert sorted(names[0] + names[1]) == [f"Site {n:02}" for n in range(60)]
 

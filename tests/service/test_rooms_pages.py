@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta
+from html import unescape
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -217,6 +218,24 @@ def say(store, *told):
             for ago, metric, value in told
         ]
     )
+
+
+@pytest.mark.usefixtures("house")
+def test_a_room_without_a_sensor_leads_whoever_may_to_the_page_that_places_one(reader, browser_of):
+    page = browser_of("facilities").get("/rooms/isac").text
+    assert 'href="/devices">Choisir un capteur' in page
+    assert 'href="/rooms/isac/facts">Corriger' in page
+    assert "temoin declare" not in page
+    for absent in ("Choisir un capteur", "/facts"):
+        assert absent not in reader.get("/rooms/isac").text
+
+
+@pytest.mark.usefixtures("house")
+def test_the_address_written_under_a_code_is_the_one_it_leads_to(reader, stranger):
+    """Typed by who has no camera, the address without its key was refused."""
+    page = reader.get("/rooms/loire/poster").text
+    typed = unescape(re.search(r'<p class="sub">(https?://[^<]+)</p>', page)[1])
+    assert stranger.get(typed).status_code == 200
 
 
 @pytest.mark.usefixtures("house")
