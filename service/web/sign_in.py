@@ -61,7 +61,7 @@ KNOWN_FOR = timedelta(days=180)
 
 
 def throttles() -> dict[str, Throttle]:
-    """The counters of one app: by account, by network address, overall; mail likewise, of wrong codes once."""
+    """The counters of one app: by account, by network address, overall; likewise mail; wrong codes once."""
     return {
         "account": Throttle(OF_ACCOUNT, WINDOW),
         "address": Throttle(OF_ADDRESS, WINDOW),
