@@ -6,7 +6,7 @@ from typing import Literal
 
 from dashboards.language import N_, language
 
-What = Literal["password", "second_factor", "no_second_factor"]
+What = Literal["password", "second_factor", "no_second_factor", "codes"]
 _SUBJECT = N_("Témoin : choisir un mot de passe")
 _TEXT = N_(
     "Bonjour,\n\n"
@@ -28,6 +28,10 @@ _CHANGED = {
         N_("Témoin : votre second facteur est retiré"),
         N_("Votre compte Témoin ne demande plus de code de téléphone après le mot de passe."),
     ),
+    "codes": (
+        N_("Témoin : des codes faux après votre mot de passe"),
+        N_("Quelqu’un a tapé votre mot de passe de Témoin, puis huit codes faux. Il n’est pas entré."),
+    ),
 }
 _AROUND = N_(
     "Bonjour,\n\n{what}\n\n"
@@ -44,7 +48,7 @@ def new_password(address: str, locale: str) -> tuple[str, str]:
 
 
 def changed(what: What, address: str, locale: str) -> tuple[str, str]:
-    """Subject and text of the mail that tells somebody what opens their account now; `address` mends it."""
+    """Subject and text of the mail that tells somebody what happened to their account; `address` mends it."""
     say = language(locale)
     subject, sentence = _CHANGED[what]
     return say(subject), say(_AROUND, what=say(sentence), address=address)

@@ -13,9 +13,12 @@ import structlog
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 from itsdangerous import BadSignature, URLSafeTimedSerializer
+from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 
+from dashboards import letters
 from dashboards.pages import Kept, SignInPage
+from service import mail
 from service.auth import (
     Throttle,
     cookie,
@@ -32,7 +35,7 @@ from service.auth import (
 from service.oidc import KNOWN
 from service.registry import users
 from service.web.kept import carried, resume
-from service.web.reply import reply
+from service.web.reply import locale, reply
 from service.web.sign_in_code import asked, code_page, fault, whose
 
 if TYPE_CHECKING:
@@ -58,13 +61,14 @@ KNOWN_FOR = timedelta(days=180)
 
 
 def throttles() -> dict[str, Throttle]:
-    """The counters of one app: by account, by network address, overall; mail by account and by address."""
+    """The counters of one app: by account, by network address, overall; likewise mail; wrong codes once."""
     return {
         "account": Throttle(OF_ACCOUNT, WINDOW),
         "address": Throttle(OF_ADDRESS, WINDOW),
         "all": Throttle(OF_ALL, WINDOW),
         "mail": Throttle(OF_MAIL, WINDOW),
         "mail_address": Throttle(OF_ACCOUNT, WINDOW),
+        "told": Throttle(1, WINDOW),
     }
 
 
@@ -261,12 +265,22 @@ def _with_code(request: Request, ticket: str, code: str, path: str, kept: Kept |
     wait = throttle.attempt(counted)
     if wait:
         _log_refusal("too_many", user)
-        return code_page(request, user, path, kept, error="too_many", status=429, wait=wait)
+        response = code_page(request, user, path, kept, error="too_many", status=429, wait=wait)
+        if not request.app.state.throttles["told"].attempt(counted):
+            response.background = BackgroundTask(_tell_of_codes, request, user)
+        return response
     error = fault(request, user, code)
     if error is not None:
         return code_page(request, user, path, kept, error=error, status=401)
     throttle.forget(counted)
     return welcome(request, user, path, "code", kept)
+
+
+def _tell_of_codes(request: Request, user: User) -> None:
+    """Whoever has the password and no telephone is a stranger who has the password."""
+    settings = request.app.state.settings
+    mend = f"{settings.public_url}/forgotten-password"
+    mail.post(settings, user, letters.changed("codes", mend, locale(request)))
 
 
 def _log_refusal(why: str, user: User | None = None) -> None:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from fastapi.testclient import TestClient
 
+from service import mail
 from service.registry import audit, people, second_factor, users
 from service.registry.tables import Identity
 
@@ -186,6 +187,20 @@ def test_codes_are_tried_eight_times_whatever_the_password_does_meanwhile(strang
     stopped = with_code(stranger, page, of_now(secret))
     assert stopped.status_code == 429
     assert int(stopped.headers["retry-after"]) > 0
+
+
+@pytest.mark.usefixtures("nora")
+def test_who_had_the_password_and_eight_wrong_codes_is_told_of_once_by_mail(stranger, secret, monkeypatch):
+    sent = []
+    monkeypatch.setattr(mail, "post", lambda _settings, user, letter: sent.append((user.email, *letter)))
+    page = with_password(stranger)
+    for _ in range(11):
+        with_code(stranger, page, "not a code")
+    [(email, subject, text)] = sent
+    assert email == "nora@ville.example"
+    assert subject.endswith("des codes faux après votre mot de passe")
+    assert "/forgotten-password" in text
+    assert of_now(secret) not in text
 
 
 @pytest.mark.usefixtures("nora")
