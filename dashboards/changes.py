@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 # table → « la salle », as it follows « a changé »
 KINDS: dict[str, str] = {
-    "sites": N_("le site"),
+    "sites": N_("le lieu"),
     "closures": N_("le jour de fermeture"),
     "rooms": N_("la salle"),
     "devices": N_("le capteur"),
@@ -51,7 +51,7 @@ ROLES: dict[str, str] = {
 FIELDS: dict[str, str] = {
     "size": N_("taille"), "map": N_("colonnes"), "status": N_("état"), "width": N_("largeur"), "height": N_("hauteur"), "added_by": N_("ajoutée par"), "number": N_("numéro"), "version": N_("version"), "topic": N_("sujet"), "document": N_("contenu"),
     "name": N_("nom"), "slug": N_("adresse courte"), "title": N_("titre"), "label": N_("libellé"),
-    "site": N_("site"), "room": N_("salle"), "device_key": N_("capteur"), "experiment": N_("expérience"),
+    "site": N_("lieu"), "room": N_("salle"), "device_key": N_("capteur"), "experiment": N_("expérience"),
     "gateway": N_("passerelle"), "gateway_name": N_("passerelle"), "key": N_("identifiant"),
     "opens": N_("ouverture"), "closes": N_("fermeture"), "weekdays": N_("jours ouverts"), "day": N_("jour"),
     "reason": N_("raison"), "floor": N_("étage"), "capacity": N_("capacité"), "area_m2": N_("surface (m²)"),

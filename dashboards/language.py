@@ -79,7 +79,8 @@ class Language:
         return value
 
     def typeset(self, text: str) -> str:
-        """Non-breaking spaces where French punctuation wants them."""
+        """Non-breaking spaces between a number and its unit, and where French punctuation wants them."""
+        text = text.replace("} {unit}", "}\N{NO-BREAK SPACE}{unit}")
         if not self.french:
             return text
         for mark in (";", "?", "!", "»", "%", "€"):
@@ -121,10 +122,10 @@ class Language:
     # ------------------------------------------------------------------------------------------- dates
 
     def day(self, value: date, *, year: bool = False, weekday: bool = False) -> str:
-        """`2 mars`, `1er avril 2026`, `jeudi 5 mars`."""
-        form = f"{'EEEE ' if weekday else ''}d MMMM{' y' if year else ''}"
-        text = self._dated(value, form)
-        return text.replace("1 ", "1er ", 1) if self.french and value.day == 1 else text
+        """`2 mars`, `1er avril 2026`, `jeudi 5 mars`; the number stays with its month."""
+        number = "d'er'" if self.french and value.day == 1 else "d"
+        form = f"{'EEEE ' if weekday else ''}{number}\N{NO-BREAK SPACE}MMMM{' y' if year else ''}"
+        return self._dated(value, form)
 
     @property
     def colon(self) -> str:
@@ -141,7 +142,7 @@ class Language:
 
     def days(self, start: date, end: date) -> str:
         """`2 mars – 29 mai 2026`, both years said when they differ."""
-        return f"{self.day(start, year=start.year != end.year)} – {self.day(end, year=True)}"
+        return f"{self.day(start, year=start.year != end.year)}\N{NO-BREAK SPACE}– {self.day(end, year=True)}"
 
     def weekday(self, value: date) -> str:
         """`lun. 4` or `Mon 4`: for axes."""
@@ -155,8 +156,10 @@ class Language:
         """`16 h 12` or `16:12`."""
         return f"{value.hour}{NARROW}h{NARROW}{value.minute:02d}" if self.french else f"{value:%H:%M}"
 
-    def moment(self, value: datetime) -> str:
-        """`2 mars 2026 à 16 h 12`."""
+    def moment(self, value: datetime | date) -> str:
+        """`2 mars 2026 à 16 h 12`; of a day, `2 mars 2026`."""
+        if not isinstance(value, datetime):
+            return self.day(value, year=True)
         return self(N_("{day} à {clock}"), day=self.day(value, year=True), clock=self.clock(value))
 
     def floor(self, floor: str) -> str:
@@ -199,6 +202,12 @@ def rich(text: str) -> Markup:
     """A sentence with its marks as `<b>`, everything else escaped."""
     pieces = str(escape(text)).split("**")
     return Markup("".join(piece if i % 2 == 0 else f"<b>{piece}</b>" for i, piece in enumerate(pieces)))  # noqa: S704 - escaped above
+
+
+def coded(text: str) -> Markup:
+    """What stands between backticks as `<code>`, everything else escaped."""
+    pieces = str(escape(text)).split("`")
+    return Markup("".join(piece if i % 2 == 0 else f"<code>{piece}</code>" for i, piece in enumerate(pieces)))  # noqa: S704 - escaped above
 
 
 @lru_cache(maxsize=len(LOCALES))

@@ -32,6 +32,7 @@ class Frame:
     csrf: str = ""
     waiting: int = 0  # payloads in quarantine, shown beside its link
     role: str = ""  # reader, facilities, analyst, administrator
+    wrong: bool = False  # a form came back with something to correct: the title says so first
 
 
 # ------------------------------------------------------------------------------------- experiments
@@ -299,11 +300,15 @@ class ExperimentLine:
         return None if self.ends is None else self.ends + timedelta(days=1)
 
 
+EXAMPLE_ROOMS = 5  # that experiment_file.html names
+
+
 @dataclass(frozen=True)
 class ExperimentsPage:
     """Every experiment; the page groups them by what they ask for."""
 
     experiments: tuple[ExperimentLine, ...]
+    example: tuple[str, ...] = ()  # rooms that an example of a file may name
     template = "experiments.html"
 
 
@@ -429,7 +434,7 @@ class DeviceInRoom:
     label: str | None
     start: datetime
     end: datetime | None
-    last_seen: datetime | None
+    last_seen: datetime | date | None  # a day alone where the hour would tell of who is in the room
     silent: bool
 
 
@@ -560,7 +565,7 @@ class SilentDevice:
     key: str
     room: str | None  # its room's name, None when it is placed nowhere
     room_slug: str | None
-    last_seen: datetime | None
+    last_seen: datetime | date | None  # a day alone where the hour would tell of who is in the room
     experiment: tuple[str, str] | None = None  # slug and title of the running one that loses days meanwhile
 
 
@@ -645,6 +650,7 @@ class HomePage:
     answers_week: int = 0
     progress: Progress | None = None
     standstill: Standstill | None = None
+    example: tuple[str, ...] = ()  # rooms that an example of a file may name
     path: Mapping[Step, bool] = field(default_factory=dict)  # done or not; empty once all are
     look_at: tuple[ToLookAt, ...] = ()
     growth: Growth | None = None  # of the quarantine, where it is unusual
@@ -747,8 +753,8 @@ class FieldRow:
 
     @property
     def name(self) -> str:
-        """The pointer as one reads it."""
-        return self.pointer[1:].replace("/", " › ").replace("~1", "/").replace("~0", "~") or "="
+        """The pointer as one reads it; empty for the message as a whole."""
+        return self.pointer[1:].replace("/", " › ").replace("~1", "/").replace("~0", "~")
 
 
 @dataclass(frozen=True)
@@ -1028,7 +1034,7 @@ class DeviceLine:
     label: str | None
     room: tuple[str, str] | None
     since: datetime | None
-    last_seen: datetime | None
+    last_seen: datetime | date | None  # a day alone where the hour would tell of who is in the room
     silent: bool = False
 
 
@@ -1229,6 +1235,7 @@ class AccountPage:
     has_password: bool = True
     mistakes: Mapping[str, str] = field(default_factory=dict)
     done: Literal["password", "sessions"] | None = None
+    second_factor: bool = False
     token: str = ""  # just made, shown once
     named: str = ""  # typed, as the two that follow
     scope: str = "read"
@@ -1360,9 +1367,9 @@ class NewPasswordPage:
     token: str | None
     csrf: str = ""
     email: str = ""
-    error: Literal["short", "long", "differ"] | None = None
+    error: Literal["short", "long", "differ", "guessable"] | None = None
     least: int = 12
-    most: int = 200
+    most: int = 128
     template = "new_password.html"
 
 
@@ -1467,6 +1474,13 @@ class GlossaryPage:
 
 
 @dataclass(frozen=True)
+class SiteMapPage:
+    """Every page that the reader's role opens."""
+
+    template = "site_map.html"
+
+
+@dataclass(frozen=True)
 class LookPage:
     """Each part that pages are made of, for who writes one."""
 
@@ -1478,7 +1492,7 @@ class AccessibilityPage:
     """The declaration of accessibility: whose it is, and where an obstacle is reported (empty: not said)."""
 
     template = "accessibility.html"
-    CHECKED = date(2026, 11, 24)  # when what it says was last compared with the pages
+    CHECKED = date(2026, 11, 29)  # when what it says was last compared with the pages
 
     organisation: str = ""
     contact: str = ""
@@ -1596,6 +1610,7 @@ Page = (
     | ShareGonePage
     | MethodPage
     | GlossaryPage
+    | SiteMapPage
     | AccessibilityPage
     | AuditPage
     | PeoplePage

@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from dashboards import changes, charts, glossary, series, words
-from dashboards.language import Language, language, plain, rich
+from dashboards.language import Language, coded, language, plain, rich
 from dashboards.pages import Frame
 from sensors.metrics import METRICS
 
@@ -77,6 +77,7 @@ def _environment(locale: str) -> Environment:
         auto_reload=False,
     )
     environment.globals.update(_vocabulary(say))
+    environment.filters["code"] = coded
     environment.filters["lower_first"] = words.lower_first
     environment.filters["upper_first"] = words.upper_first
     environment.filters["label_of"] = lambda measure: words.lower_first(

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dashboards.language import Language
     from dashboards.pages import Daily, RoomPage, Series
 
+DATES_ON_A_PHONE = 4  # at most, that none touches the next
 WIDTH, HEIGHT = 1000, 150  # of the drawing's own coordinates; HEIGHT is also its height in px
 STEPPED = frozenset(["people", "presence", "door_open", "window_open"])  # they hold until they change
 FROM_ZERO = STEPPED | {"people_in", "people_out", "motion"}
@@ -87,14 +88,15 @@ def daily(item: Daily, say: Language) -> Drawn | None:
     scale = axis([*values, _OUTDOOR_CO2 if item.outcome == "co2_occupied" else 0.0], most=5)
     width = WIDTH / len(item.days)
     points = tuple((round((i + 0.5) * width, 1), value) for i, (_, value) in enumerate(item.days))
-    ticks = [
-        Tick(
-            round(100 * (i + 0.5) / len(item.days), 2),
-            say.short_day(day),
-            minor=day.isocalendar().week % 4 != 0,
-        )
+    weeks = [
+        i
         for i, (day, _) in enumerate(item.days)
         if i and day.isocalendar().week != item.days[i - 1][0].isocalendar().week
+    ]
+    every = max(1, -(-len(weeks) // DATES_ON_A_PHONE))
+    ticks = [
+        Tick(round(100 * (i + 0.5) / len(item.days), 2), say.short_day(item.days[i][0]), minor=n % every != 0)
+        for n, i in enumerate(weeks)
     ]
     return Drawn(_marks("bar", points, scale.low, scale.high, round(width * 0.7, 1)), scale, tuple(ticks))
 
@@ -116,13 +118,15 @@ def _row(label: str, values: list[float]) -> Row:
 
 def _clock_ticks(page: RoomPage, say: Language) -> Iterable[Tick]:
     length = (page.end - page.start).total_seconds()
-    step = timedelta(hours=3) if page.span == "day" else timedelta(days=1)
+    # hours are short words, days long ones: on a phone every second, every third
+    step, every = (timedelta(hours=3), 2) if page.span == "day" else (timedelta(days=1), 3)
     at = datetime.combine(page.start.date(), time(), page.start.tzinfo)
     n = 0
     while at <= page.end:
         if at >= page.start:
             label = say.hour(at) if page.span == "day" else say.weekday(at)
-            yield Tick(round(100 * (at - page.start).total_seconds() / length, 2), label, minor=n % 2 == 1)
+            share = (at - page.start).total_seconds() / length
+            yield Tick(round(100 * share, 2), label, minor=n % every != 0)
         at, n = at + step, n + 1
 
 

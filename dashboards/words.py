@@ -561,7 +561,9 @@ REASONS: dict[str, str] = {
     ),
     "draw_by_lot": N_("Tirer au sort les salles à réaménager : l’expérience devient {grade}."),
     "short_history": N_("Il n’y a que {days} jours d’historique, il en faudrait {needed}."),
-    "no_spread": N_("Sans historique ni dispersion connue, on ne peut pas dire ce qui serait détecté."),
+    "no_spread": N_(
+        "Sans mesures d’avant, on ne sait pas de combien ces salles varient d’un jour à l’autre, ni donc ce qui serait détecté."
+    ),
     "guardrails_weak": N_(
         "Même sans rien abîmer, les garde-fous ne seraient tous tenus que dans {probability} des cas (visé : {limit})."
     ),

@@ -38,8 +38,8 @@ from sensors.reading import HistoryRejected
 if TYPE_CHECKING:
     from pathlib import Path
 
-_TIME_NAMES = ("time", "timestamp", "datetime", "date", "ts", "horodatage")
-_DEVICE_NAMES = ("device", "device_id", "sensor", "sensor_id", "id", "name")
+_TIME_NAMES = ("time", "timestamp", "datetime", "date", "ts", "horodatage", "date et heure")
+_DEVICE_NAMES = ("device", "device_id", "sensor", "sensor_id", "capteur", "id", "name")
 
 
 @dataclass(frozen=True, slots=True)

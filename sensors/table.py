@@ -91,7 +91,7 @@ def _csv(text: io.TextIOWrapper, separator: str | None) -> Table:
     try:
         first = text.readline(LONGEST_HEADER)
     except UnicodeDecodeError as error:
-        raise HistoryRejected("line 1: this is no text, and no Excel or Parquet file either") from error
+        raise HistoryRejected("line 1: this is not text") from error
     if not first.strip():
         raise HistoryRejected("line 1: the file has no header")
     separator = separator or max(",;\t|", key=first.count)

@@ -12,7 +12,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from service import api, health
-from service.auth import Turns, named, signed_in
+from service.auth import Turns, may_upload, named, signed_in
 from service.errors import handle_errors
 from service.images import MOST_BYTES
 from service.imports import MOST_BYTES as MOST_FILE
@@ -136,7 +136,7 @@ def _surround(app: FastAPI, settings: Settings) -> None:
     """The layers around every request; the last one added is the outermost."""
     app.add_middleware(Unchanged, below="/api/v1/")
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=6)
-    app.add_middleware(BodyLimit, limit=settings.max_body_bytes, larger=UPLOADS)
+    app.add_middleware(BodyLimit, limit=settings.max_body_bytes, larger=UPLOADS, admit=may_upload)
     app.add_middleware(SecurityHeaders, https=settings.secure)
     app.add_middleware(Noted, monitoring=app.state.monitoring)
     if settings.trusted_proxies:

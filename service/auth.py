@@ -10,8 +10,9 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
+import structlog
 from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Form, Header, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -25,13 +26,16 @@ if TYPE_CHECKING:
 
     from fastapi import Response
     from sqlalchemy.orm import Session
+    from starlette.types import Scope
 
     from service.registry.tables import User
 
 R = TypeVar("R")
+How = Literal["password", "code", "link", "provider"]  # somebody signed in
 COOKIE = "temoin"
 FORM_COOKIE = "temoin-form"  # of the sign-in form, before there is a session
 TO_ENROL = ("/account/second-factor", "/sign-out")  # for whoever owes a second factor
+log = structlog.get_logger("temoin.sign_in")
 FORM_LASTING = timedelta(hours=12)  # what was typed waits in it, over a lunch and a meeting
 
 GATEWAY_TOKEN = HTTPBearer(
@@ -63,6 +67,7 @@ class Person:
     role: str
     csrf: str
     owes_factor: bool = False  # an administrator where SECOND_FACTOR asks for one, until it is there
+    number: int = 0  # of the registry: what the log calls them by
 
     @property
     def signature(self) -> str:
@@ -95,7 +100,8 @@ def current_person(request: Request) -> Person | None:
         owes = user is not None and _owes_factor(request, session, user)
     if user is None:
         return None
-    return Person(user.email, user.name, user.role, _csrf_of(request, token), owes)
+    request.state.number = user.id
+    return Person(user.email, user.name, user.role, _csrf_of(request, token), owes, user.id)
 
 
 def _owes_factor(request: Request, session: Session, user: User) -> bool:
@@ -127,7 +133,8 @@ def _of_token(request: Request, token: str) -> Person:
     user, scope = found
     if scope == "read" and request.method not in ("GET", "HEAD"):
         raise HTTPException(403, "This token only reads: a change needs one of scope write.")
-    return Person(user.email, user.name, user.role, "", owes)
+    request.state.number = user.id
+    return Person(user.email, user.name, user.role, "", owes, user.id)
 
 
 def signed_in(request: Request) -> Person:
@@ -154,6 +161,17 @@ def needs(role: str) -> Callable[[Person], Person]:
         return person
 
     return checked
+
+
+def may_upload(scope: Scope) -> None:
+    """Before more of a large file is taken than of any form; its route asks the same again.
+
+    Raises HTTPException: to the sign-in page for who is not signed in, 403 for a role that sends no files.
+    """
+    person = current_person(Request(scope))
+    if person is None:
+        raise HTTPException(303, headers={"Location": "/sign-in"})
+    needs("facilities")(person)
 
 
 def gateway_of(
@@ -203,15 +221,16 @@ def keep_form(request: Request, response: Response, half: str) -> None:
     set_cookie(request, response, FORM_COOKIE, half, FORM_LASTING)
 
 
-def start_session(request: Request, response: Response, user: User) -> Person:
-    """A new session for this browser; the one it came with opens nothing any more."""
+def start_session(request: Request, response: Response, user: User, how: How) -> Person:
+    """A new session for this browser; the one it came with opens nothing any more. `how` is for the log."""
     lasting = timedelta(hours=request.app.state.settings.session_hours)
     browser = browser_named(request.headers.get("user-agent", ""))
     with request.app.state.registry.session() as session:
         users.close_session(session, cookie(request, COOKIE))
         token = users.open_session(session, user, datetime.now(UTC), lasting, browser=browser)
     set_cookie(request, response, COOKIE, token, lasting)
-    return Person(user.email, user.name, user.role, _csrf_of(request, token))
+    log.info("signed_in", how=how, user=user.id)
+    return Person(user.email, user.name, user.role, _csrf_of(request, token), number=user.id)
 
 
 def end_session(request: Request, response: Response) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from difflib import get_close_matches
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -130,7 +131,9 @@ class _Part:
         """The room of this slug; a mistake when there is none."""
         room = self.session.scalar(select(Room).where(Room.slug == slug))
         if room is None:
-            self.declaration.mistake(place, f"there is no room « {slug} »")
+            near = get_close_matches(slug, self.session.scalars(select(Room.slug)), 1, 0.5)
+            hint = f"; is it « {near[0]} »?" if near else ""
+            self.declaration.mistake(place, f"there is no room « {slug} »{hint}")
         return room
 
     def stale_while_measured(self, placements: Iterable[tuple[Device, datetime, datetime | None]]) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from sqlalchemy import func, select
 
+from service import embargo
 from service.registry import device_days, devices, experiments
 from service.registry.tables import Device, QuarantineEntry, Room
 
@@ -68,7 +69,7 @@ def findings(session: Session, now: datetime, zone: tzinfo) -> list[Finding]:
     found = []
     for device in devices.some(session, looked_at):
         wrong = _of_one(device, days.get(device.key, ()), refused.get(device.key, {}), now)
-        found += [_harming(each, placed.get(device.key), running) for each in wrong]
+        found += [_harming(each, placed.get(device.key), running, zone) for each in wrong]
     return sorted(found, key=_harm)
 
 
@@ -79,7 +80,7 @@ def silences(session: Session, now: datetime, zone: tzinfo) -> list[Finding]:
     quiet = silent(session, [each.device for each in placed], now, zone)
     running = _running(session, today) if quiet else {}
     found = [
-        _harming(Finding("silent", each.device, each.device.last_seen), each, running)
+        _harming(Finding("silent", each.device, each.device.last_seen), each, running, zone)
         for each in placed
         if each.device_key in quiet
     ]
@@ -97,11 +98,14 @@ def _running(session: Session, today: date) -> dict[int, tuple[str, str]]:
 
 
 def _harming(
-    finding: Finding, placement: Placement | None, running: Mapping[int, tuple[str, str]]
+    finding: Finding, placement: Placement | None, running: Mapping[int, tuple[str, str]], zone: tzinfo
 ) -> Finding:
     if placement is None:
         return finding
-    return replace(finding, room=placement.room, experiment=running.get(placement.room_id))
+    room, experiment, since = placement.room, running.get(placement.room_id), finding.since
+    if finding.kind == "silent" and isinstance(since, datetime):
+        since = embargo.heard(since, room, {room.slug} if experiment else (), zone)
+    return replace(finding, since=since, room=room, experiment=experiment)
 
 
 def silent(session: Session, found: Collection[Device], now: datetime, zone: tzinfo) -> set[str]:

@@ -79,11 +79,14 @@ def _settings(settings: Settings, _now: datetime) -> Iterator[tuple[Verdict, str
     for name in unknown_settings():
         yield "warn", f"{name} is no setting and does nothing: see docs/configure.md."
     if settings.public_url is None:
-        yield "warn", "PUBLIC_URL is not set: QR codes lead to whatever address a page was opened under."
+        yield (
+            "warn",
+            "TEMOIN_PUBLIC_URL is not set: QR codes lead to whatever address a page was opened under.",
+        )
     elif not settings.secure:
         yield (
             "warn",
-            "PUBLIC_URL is not https: passwords and answers travel readable. Put a TLS front before it.",
+            "TEMOIN_PUBLIC_URL is not https: passwords and answers travel readable. Put TLS before it.",
         )
     try:
         settings.signing_key()
@@ -179,10 +182,16 @@ def _broker(settings: Settings, now: datetime) -> Iterator[tuple[Verdict, str]]:
     try:
         answer = asked.connect()
     except (OSError, ssl.SSLError, ValueError) as error:
-        yield "fail", f"{settings.mqtt_url} cannot be reached ({error}): is it running, is MQTT_URL right?"
+        yield (
+            "fail",
+            f"{settings.mqtt_url} cannot be reached ({error}): is it running, is TEMOIN_MQTT_URL right?",
+        )
         return
     if answer is None:
-        yield "fail", f"{settings.mqtt_url} does not speak MQTT within {PATIENCE:.0f} s: is MQTT_URL right?"
+        yield (
+            "fail",
+            f"{settings.mqtt_url} does not speak MQTT within {PATIENCE:.0f} s: is TEMOIN_MQTT_URL right?",
+        )
         return
     if answer.is_failure:
         yield "fail", f"{settings.mqtt_url} refuses ({answer}): check MQTT_USER, MQTT_PASSWORD, certificates."
@@ -363,7 +372,9 @@ def _gateways(settings: Settings, now: datetime) -> Iterator[tuple[Verdict, str]
         if each.token in ("soon", "ended") and each.token_until is not None:
             says = f"The HTTP token of {each.name} ends on {each.token_until:%Y-%m-%d}"
             yield "warn", f"{says}: temoin gateway rotate {each.name} --token."
-        if each.added and each.silent:
+        if each.added and each.last_message is None:
+            yield "warn", f"{each.name} has said nothing yet: type into it what `temoin gateway add` printed."
+        elif each.added and each.silent:
             yield "warn", f"{each.name} has said nothing for two hours: power, network, password?"
         if each.unpromised:
             yield (

@@ -7,15 +7,18 @@ total over several rooms is shown only when none of them is hidden, since the re
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from service.registry import experiments
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+    from datetime import tzinfo
+
     from sqlalchemy.orm import Session
 
-    from service.registry.tables import Experiment
+    from service.registry.tables import Experiment, Room
 
 
 @dataclass(frozen=True)
@@ -44,3 +47,16 @@ def embargoes(session: Session, today: date) -> dict[str, Embargo]:
         if embargo is not None:
             hidden.update({arm.room.slug: embargo for arm in experiment.arms})
     return hidden
+
+
+def heard(
+    at: datetime | None, room: Room | None, hidden: Container[str], zone: tzinfo
+) -> datetime | date | None:
+    """When a sensor was last heard, local; its day alone in a room under seal or for one person.
+
+    One that speaks when somebody moves tells at what time somebody was there.
+    """
+    if at is None:
+        return None
+    local = at.astimezone(zone)
+    return local.date() if room is not None and (room.capacity == 1 or room.slug in hidden) else local

@@ -115,7 +115,7 @@ def _of_line(line: dict[str, Any]) -> str:
 async def _csrf_rejected(request: Request, error: Exception) -> Response:
     """The page was open in a session that has ended: what was typed in it waits for a click."""
     sign_in = request.url.path.startswith("/sign-in")
-    typed = await (kept.carried(request) if sign_in else kept.typed(request))
+    typed = await (kept.carried_by_ours(request) if sign_in else kept.typed(request))
     if typed is None or _for_programs(request):
         return await run_in_threadpool(_refused, request, error)
     person = await run_in_threadpool(current_person, request)

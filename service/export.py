@@ -109,7 +109,9 @@ TABLES: dict[str, tuple[Column, ...]] = {
         Column("heartbeat", "min", "at least one message every so often; empty: not declared"),
         Column("continues", "", "key of the device it took the place of"),
         Column("first_seen", "UTC", ""),
-        Column("last_seen", "UTC", "empty while an experiment runs in its room"),
+        Column(
+            "last_seen", "UTC", "empty while an experiment runs in its room, and where that is for one person"
+        ),
     ),
     "placements.csv": (
         Column("device", "", "its key"),
@@ -254,7 +256,9 @@ def _day_of(frame: pd.DataFrame, there: Mapping[str, list[Placement]]) -> Iterat
 
 def _devices(session: Session, sealed: set[str]) -> Iterator[Row]:
     hidden = {
-        each.device_key for each in devices.placed_now(session, datetime.now(UTC)) if each.room.slug in sealed
+        each.device_key
+        for each in devices.placed_now(session, datetime.now(UTC))
+        if each.room.slug in sealed or each.room.capacity == 1
     }
     for each in devices.everything(session):
         last = None if each.key in hidden else each.last_seen
@@ -273,13 +277,14 @@ def _placements(session: Session) -> Iterator[Row]:
 def _answers(session: Session, sealed: Mapping[str, date], today: date, k: int) -> Iterator[Row]:
     """By room and month, only where at least `k` answered, of months that are over.
 
-    Of the month that runs, the difference of two days' exports would be fewer people than that.
+    Of the month that runs, the difference of two days' exports would be fewer people than that; of the month
+    of a switch, that of the export under seal and the one after.
     """
     query = select(Room.slug, Answer).join(Room, Room.id == Answer.room_id)
     query = query.where(Answer.flagged.is_(False), Answer.day < today.replace(day=1))
     groups: dict[tuple[str, str], list[Answer]] = {}
     for room, answer in session.execute(query.order_by(Room.slug, Answer.day)):
-        if room not in sealed or answer.day < sealed[room]:
+        if room not in sealed or answer.day < sealed[room].replace(day=1):
             groups.setdefault((room, f"{answer.day:%Y-%m}"), []).append(answer)
     for (room, month), given in groups.items():
         if len(given) < k:

@@ -21,7 +21,7 @@ LOOKS = re.compile(
     r"(?P<address>\w://[^\s/:@]*:)[^\s/@]+(?=@)"  # scheme://user:password@host
     r"|(?P<header>\b(?:Bearer|Token|Basic)\s+)[\w.~+/=-]{8,}"
     r"|(?P<group>\$share/)[^/\s]+(?=/)"  # who knows its name takes messages away
-    r"|(?P<ours>\btemoin-gw-)[\w-]{8,}"
+    r"|(?P<ours>\btemoin-(?:gw|api)-|/(?:s|sign-in|new-password)/)[\w-]{8,}"
     r"|(?P<named>\b(?:password|token|secret)['\"]?\s*[=:]\s*['\"]?)[^\s'\",;)]{4,}",
     re.IGNORECASE,
 )

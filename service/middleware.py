@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import structlog
 from fastapi import HTTPException
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -31,6 +32,7 @@ SECURITY_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 HSTS = "max-age=31536000"  # of this host alone: what its subdomains are is not ours to say
+REFUSALS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.LOCKED)
 log = structlog.get_logger("temoin.web")
 
 
@@ -110,35 +112,48 @@ def _is_had(tag: str, said: str) -> bool:
 
 
 class BodyLimit:
-    """A request larger than `limit` bytes is a 413, whether it says its size or not; `larger` is by path."""
+    """A request larger than `limit` bytes is a 413, whether it says its size or not.
 
-    def __init__(self, app: ASGIApp, *, limit: int, larger: Mapping[str, int] | None = None) -> None:
-        self.app, self.limit, self.larger = app, limit, larger or {}
+    A `larger` one, by path, is taken from whom `admit` does not refuse by an exception: what strangers send
+    would fill the disk of temporary files before any route asks who they are.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, limit: int, larger: Mapping[str, int], admit: Callable[[Scope], None]
+    ) -> None:
+        self.app, self.limit, self.larger, self.admit = app, limit, larger, admit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, reading no more than the limit."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        limit = self.larger.get(scope["path"], self.limit)
+        limit = self.limit
+        most = max(limit, self.larger.get(scope["path"], limit))
         said = Headers(scope=scope).get("content-length", "0")
         received = int(said) if said.isascii() and said.isdigit() else 0
-        if received <= limit:
+        if received <= most:
             received = 0
 
         async def limited() -> Message:
-            nonlocal received
-            message = {"type": "http.request"} if received > limit else await receive()
+            nonlocal received, limit
+            message = {"type": "http.request"} if received > most else await receive()
             received += len(message.get("body", b""))
+            if limit < received <= most:
+                await run_in_threadpool(self.admit, scope)
+                limit = most
             if received > limit:
-                raise HTTPException(413, f"A request has at most {limit} bytes.")
+                raise HTTPException(413, f"A request has at most {most} bytes.")
             return message
 
         await self.app(scope, limited, send)
 
 
 class Noted:
-    """Each request in log and metrics by its route, never by its address: that may hold a secret."""
+    """Each request in log and metrics by its route, never by its address: that may hold a secret.
+
+    Who asked is named, by number, where they were refused, and nowhere else.
+    """
 
     def __init__(self, app: ASGIApp, *, monitoring: Monitoring) -> None:
         self.app, self.monitoring = app, monitoring
@@ -162,4 +177,7 @@ class Noted:
             seconds = time.perf_counter() - started
             route = getattr(scope.get("route"), "path", "none")
             self.monitoring.note(scope["method"], route, status, seconds)
-            log.info("request", method=scope["method"], route=route, status=status, ms=round(1000 * seconds))
+            number = scope.get("state", {}).get("number") if status in REFUSALS else None
+            who = {} if number is None else {"user": number}
+            ms = round(1000 * seconds)
+            log.info("request", method=scope["method"], route=route, status=status, ms=ms, **who)

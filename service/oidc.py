@@ -4,6 +4,7 @@
 2. An answer has at most LARGEST bytes and TIMEOUT seconds; redirects are not followed.
 3. Only signatures with a public key count: under HS256 the client secret would sign, or that very public key.
 4. The keys are fetched again when a token names one that is not known, at most every RENEWED seconds.
+5. At most AT_ONCE threads wait for it: while it is slow, the others serve pages.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import ssl
 import threading
 import time
 from base64 import b64encode
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, urlencode, urlsplit
@@ -22,7 +24,7 @@ from service.registry.users import ROLES
 from service.settings import LOOPBACK, role_rules
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
     from service.settings import Settings
@@ -34,6 +36,7 @@ LARGEST = 1_000_000  # bytes
 FRESH = 3600  # seconds its addresses and keys are kept
 RETRIED = 20  # seconds until a provider that was away is asked again
 RENEWED = 60
+AT_ONCE = 8  # who may wait for it, of the forty threads that serve every page
 BACK = "/sign-in/oidc/back"  # where the provider sends people
 
 KNOWN = "temoin-oidc-known"  # the cookie of a browser that came by a provider which can sign it out
@@ -80,7 +83,7 @@ class Provider:
         self.issuer = settings.oidc_issuer or ""
         self.client = settings.oidc_client_id or ""
         self.returns_to = f"{settings.public_url}{BACK}"
-        self._turn = threading.Lock()
+        self._turn, self._places = threading.Lock(), threading.BoundedSemaphore(AT_ONCE)
         self._published: dict[str, Any] = {}
         self._until, self._away_until, self._keys_at = 0.0, 0.0, -float(RENEWED)
         self._keys: dict[str, Any] = {}
@@ -236,7 +239,9 @@ class Provider:
 
     def _discovered(self) -> dict[str, Any]:
         """What the provider publishes of itself (OpenID Connect Discovery 1.0, section 4)."""
-        with self._turn:
+        if self._clock() < self._until:
+            return self._published
+        with self._place(), self._turn:
             now = self._clock()
             if now < self._until:
                 return self._published
@@ -244,7 +249,7 @@ class Provider:
                 raise ProviderAway("it did not answer a moment ago")
             self._away_until = now + RETRIED
             address = f"{self.issuer.rstrip('/')}/.well-known/openid-configuration"
-            published = self._ask("GET", address)
+            published = self._asked("GET", address)
             if published.get("issuer") != self.issuer:
                 raise ProviderAway("it publishes another issuer than TEMOIN_OIDC_ISSUER")
             self._published, self._until, self._away_until = published, now + FRESH, 0.0
@@ -254,16 +259,33 @@ class Provider:
     def _key_set(self, *, renewed: bool = False) -> Any:  # noqa: ANN401 - joserfc's KeySet
         from joserfc.jwk import KeySet  # noqa: PLC0415 - see begin
 
-        address = self._address("jwks_uri")
-        with self._turn:
-            now = self._clock()
-            if not self._keys or (renewed and now - self._keys_at >= RENEWED):
-                self._keys, self._keys_at = self._ask("GET", address), now
-            # those that encrypt, or of a kind that is not known here, sign nothing
-            keys = [key for key in self._keys.get("keys", []) if _signs(key)]
-            return KeySet.import_key_set(cast("Any", {"keys": keys}))
+        address, known = self._address("jwks_uri"), self._keys
+        if renewed or not known:
+            with self._place(), self._turn:
+                now = self._clock()
+                if not self._keys or (renewed and now - self._keys_at >= RENEWED):
+                    self._keys, self._keys_at = self._asked("GET", address), now
+                known = self._keys
+        # those that encrypt, or of a kind that is not known here, sign nothing
+        keys = [key for key in known.get("keys", []) if _signs(key)]
+        return KeySet.import_key_set(cast("Any", {"keys": keys}))
 
-    def _ask(self, method: str, address: str, *, signed: bool = False, **sent: Any) -> dict[str, Any]:  # noqa: ANN401 - of httpx
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """One of the AT_ONCE who may wait for the provider. Raises ProviderAway where all are taken."""
+        if not self._places.acquire(blocking=False):
+            raise ProviderAway(f"{AT_ONCE} wait for its answer already")
+        try:
+            yield
+        finally:
+            self._places.release()
+
+    def _ask(self, method: str, address: str, **sent: Any) -> dict[str, Any]:  # noqa: ANN401 - of httpx
+        """As `_asked`, for who does not wait yet."""
+        with self._place():
+            return self._asked(method, address, **sent)
+
+    def _asked(self, method: str, address: str, *, signed: bool = False, **sent: Any) -> dict[str, Any]:  # noqa: ANN401 - of httpx
         """The JSON object that answers; `signed` ones may come as a token, as ProConnect's do.
 
         Raises ProviderAway, TokenRefused for an OAuth error.

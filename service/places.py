@@ -10,7 +10,7 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, time
 from typing import TYPE_CHECKING
 
@@ -37,11 +37,12 @@ COLUMNS = {
     "volume_m3": ("volume", "m3", "m³", "volume_m3"),
 }
 ORDER = tuple(COLUMNS)
+UNIT = re.compile(r"\s*\(.*\)$")  # « Surface (m²) »
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What is said of a room, checked: `mistakes` by field, `long`, `missing`, `bad` or `range`."""
+    """What is said of a room, checked: `mistakes` by field, `long`, `missing`, `bad`, `range` or `twice`."""
 
     name: str
     floor: str | None = None
@@ -105,7 +106,7 @@ def pasted(text: str) -> list[tuple[int, Facts]]:
     if not lines:
         return []
     separator = max("\t;", key=lines[0][1].count)
-    heads = [cell.strip().lower() for cell in lines[0][1].split(separator)]
+    heads = [UNIT.sub("", cell.strip().lower()) for cell in lines[0][1].split(separator)]
     named = {key: heads.index(name) for key, names in COLUMNS.items() for name in names if name in heads}
     places = named if "name" in named else {key: at for at, key in enumerate(ORDER)}
     rows = lines[1:] if "name" in named else lines
@@ -113,6 +114,18 @@ def pasted(text: str) -> list[tuple[int, Facts]]:
     for number, line in rows[:MOST_PASTED]:
         cells = line.split(separator)
         found.append((number, room_facts({key: cells[at] for key, at in places.items() if at < len(cells)})))
+    return _each_name_once(found)
+
+
+def _each_name_once(rows: Iterable[tuple[int, Facts]]) -> list[tuple[int, Facts]]:
+    """The rows, those of a name that stood above with the mistake `twice`: nobody said which holds."""
+    names: set[str] = set()
+    found = []
+    for number, facts in rows:
+        name = facts.name.casefold()
+        again = {"name": "twice"} if name and name in names else {}
+        found.append((number, replace(facts, mistakes={**facts.mistakes, **again})))
+        names.add(name)
     return found
 
 
@@ -219,7 +232,8 @@ def public_holidays(year: int) -> dict[date, str]:
     """The public holidays of France in a year, by their French names."""
     from holidays import country_holidays  # noqa: PLC0415 - 60 ms that a page without them need not pay
 
-    return dict(sorted(country_holidays("FR", years=year, language="fr").items()))
+    found = sorted(country_holidays("FR", years=year, language="fr").items())
+    return {day: name.replace("'", "’") for day, name in found}
 
 
 def refers(session: Session, room: Room) -> bool:

@@ -60,10 +60,14 @@ def everything(session: Session, now: datetime) -> list[Source]:
     for device in devices.everything(session):
         behind[device.gateway] += 1
     added = {each.name: each for each in gateways.everything(session)}
+    names = sorted(last.keys() | added.keys(), key=lambda name: (name not in added, name))
     sealed = _sealed(session, now.date())
+    # a device of The Things Stack is of its tenant, its messages come by v3: nothing says by which source
+    astray = min((since for gateway, since in sealed.items() if gateway not in names), default=None)
+    hidden = {name: sealed.get(name) if behind[name] else astray for name in names}
     return [
-        _source(name, added.get(name), heard[name], days, last.get(name), behind[name], now, sealed.get(name))
-        for name in sorted(last.keys() | added.keys(), key=lambda name: (name not in added, name))
+        _source(name, added.get(name), heard[name], days, last.get(name), behind[name], now, hidden[name])
+        for name in names
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
@@ -11,7 +11,7 @@ from pydantic import Field
 
 from sensors.metrics import METRICS
 from sensors.reading import StoreError
-from service import device_health, placing
+from service import device_health, embargo, placing
 from service.api.mistakes import refuse
 from service.api.paging import Paging
 from service.api.said import Said
@@ -19,11 +19,15 @@ from service.api.unchanged import IfMatch
 from service.auth import Person, change_checked, needs
 from service.registry import devices
 from service.registry.tables import DevicePhoto
+from service.web.reply import today
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+    from datetime import tzinfo
+
     from sqlalchemy.orm import Session
 
-    from service.registry.tables import Device
+    from service.registry.tables import Device, Room
 
 router = APIRouter(prefix="/api/v1/devices", tags=["devices"])
 photos = APIRouter(prefix="/api/v1/photos", tags=["devices"])
@@ -37,7 +41,10 @@ PHOTO: dict[int | str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class ApiDevice:
-    """A device; `key` is `gateway/name`, `room` where it measures now, times are UTC."""
+    """A device; `key` is `gateway/name`, `room` where it measures now, times are UTC.
+
+    In a room under seal or for one person `last_seen` is the local midnight before: that day, at no hour.
+    """
 
     key: str
     gateway: str
@@ -95,10 +102,11 @@ def list_devices(request: Request, paging: Part) -> list[ApiDevice]:
     """Every device that was heard or declared, by key."""
     now = datetime.now(UTC)
     with request.app.state.registry.session() as session:
-        rooms = {placed.device_key: placed.room.slug for placed in devices.placed_now(session, now)}
+        zone, hidden = request.app.state.settings.zone, embargo.embargoes(session, today(request))
+        rooms = {placed.device_key: placed.room for placed in devices.placed_now(session, now)}
         found = paging.part(devices.everything(session), lambda each: each.key)
-        quiet = device_health.silent(session, found, now, request.app.state.settings.zone)
-        return [_device(device, rooms.get(device.key), silent=device.key in quiet) for device in found]
+        quiet = device_health.silent(session, found, now, zone)
+        return [_device(each, rooms.get(each.key), hidden, zone, silent=each.key in quiet) for each in found]
 
 
 @router.get("/{key:path}")
@@ -162,16 +170,15 @@ def _measures(request: Request, key: str) -> list[str] | None:
 def whole(request: Request, session: Session, device: Device) -> ApiDeviceWhole:
     """A device as it is told by its own address."""
     now = datetime.now(UTC)
-    stays = [
-        ApiStay(each.row.id if each.row else 0, each.room.slug, each.start, each.end)
-        for each in placing.stays(device)
-    ]
-    quiet = device_health.silent(session, [device], now, request.app.state.settings.zone)
+    zone, hidden = request.app.state.settings.zone, embargo.embargoes(session, today(request))
+    told = placing.stays(device)
+    stays = [ApiStay(each.row.id if each.row else 0, each.room.slug, each.start, each.end) for each in told]
+    quiet = device_health.silent(session, [device], now, zone)
     here = next(
-        (each.room for each in stays if each.start <= now and (each.end is None or each.end > now)), None
+        (each.room for each in told if each.start <= now and (each.end is None or each.end > now)), None
     )
     return ApiDeviceWhole(
-        **vars(_device(device, here, silent=bool(quiet))),
+        **vars(_device(device, here, hidden, zone, silent=bool(quiet))),
         model=device.model,
         position=device.position,
         continues=device.continues_key,
@@ -182,14 +189,19 @@ def whole(request: Request, session: Session, device: Device) -> ApiDeviceWhole:
     )
 
 
-def _device(device: Device, room: str | None, *, silent: bool) -> ApiDevice:
+def _device(
+    device: Device, room: Room | None, hidden: Container[str], zone: tzinfo, *, silent: bool
+) -> ApiDevice:
+    heard = embargo.heard(device.last_seen, room, hidden, zone)
+    if heard is not None and not isinstance(heard, datetime):
+        heard = datetime.combine(heard, time(), zone)
     return ApiDevice(
         key=device.key,
         gateway=device.gateway,
         label=device.label,
-        room=room,
+        room=None if room is None else room.slug,
         heartbeat_minutes=device.heartbeat_minutes,
         first_seen=device.first_seen,
-        last_seen=device.last_seen,
+        last_seen=None if heard is None else heard.astimezone(UTC),
         silent=silent,
     )

@@ -20,11 +20,11 @@ router = APIRouter(prefix="/api/v1/today", tags=["today"])
 
 @dataclass(frozen=True)
 class ApiSilent:
-    """A silent device that costs a running experiment its days; last heard at an instant (UTC)."""
+    """A silent device that costs a running experiment its days; last heard on a local day, no more."""
 
     device: str
     room: str | None
-    last_seen: datetime | None
+    last_seen: datetime | date | None
     experiment: str
 
 
@@ -78,7 +78,7 @@ def get_today(request: Request, person: Annotated[Person, Depends(signed_in)]) -
 
 
 def _silent(each: SilentDevice) -> ApiSilent:
-    seen = None if each.last_seen is None else each.last_seen.astimezone(UTC)
+    seen = each.last_seen.astimezone(UTC) if isinstance(each.last_seen, datetime) else each.last_seen
     return ApiSilent(each.key, each.room_slug, seen, "" if each.experiment is None else each.experiment[0])
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 Name = Annotated[str, typer.Argument(help="Lower-case letters, digits and hyphens, 40 at most.")]
 Days = Annotated[int, typer.Option("--days", min=1, max=3650, help="Days the HTTP token is good for.")]
 
+PAYLOAD = '{"device": "DEVICE", "time": "2026-03-02T09:15:00Z", "readings": {"co2": 612}}'
+
 gateway_app = typer.Typer(help="Gateways that may send readings.", no_args_is_help=True)
 
 
@@ -188,6 +190,7 @@ def _over_mqtt(settings: Settings, name: str, password: str) -> str:
             f"  user      {name}",
             f"  password  {password}",
             f"  topic     temoin/{name}/DEVICE",
+            f"  payload   {PAYLOAD}",
             "  QoS       1",
         ]
     )
@@ -201,7 +204,7 @@ def _over_http(settings: Settings, token: str, until: datetime) -> str:
             f"  POST           {pages}/api/v1/readings",
             f"  Authorization  Bearer {token}",
             "  Content-Type   application/json",
-            '  body           {"device": "DEVICE", "time": "2026-03-02T09:15:00Z", "readings": {"co2": 612}}',
+            f"  body           {PAYLOAD}",
         ]
     )
 
@@ -209,8 +212,9 @@ def _over_http(settings: Settings, token: str, until: datetime) -> str:
 def _reload(settings: Settings) -> str:
     from service import broker  # noqa: PLC0415 - see add
 
+    passwords, access = broker.password_file(settings), broker.access_file(settings)
     return (
-        f"Written: {broker.password_file(settings)} and {broker.access_file(settings)}. Now have the broker "
-        "read them: kill -HUP its process, `systemctl reload mosquitto`, or `docker compose kill -s HUP "
-        "broker`."
+        f"Written: {passwords} and {access}. mosquitto.conf names them: `password_file {passwords}`, "
+        f"`acl_file {access}`. Now have the broker read them: kill -HUP its process, "
+        "`systemctl reload mosquitto`, or `docker compose kill -s HUP broker`."
     )

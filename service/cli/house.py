@@ -187,7 +187,7 @@ def user_password(
     password = sys.stdin.readline().rstrip("\n") if password_stdin else secrets.token_urlsafe(12)
     with _people() as session:
         user = users.known(session, email)
-        user.password_hash = users.hash_password(password)
+        user.password_hash = users.hash_password(password, (user.email, user.name))
         users.close_all(session, user)
     typer.echo(f"{email} has a new password." if password_stdin else f"Password, shown once: {password}")
 

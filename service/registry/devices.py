@@ -97,11 +97,11 @@ def search(
         texts = (Device.key, func.coalesce(Device.label, ""), func.coalesce(Room.name, ""))
         query = query.where(or_(*(func.lower(text).like(like, escape="!") for text in texts)))
     total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
+    unplaced = case((Room.name.is_(None), Device.last_seen))  # in a room the order tells nothing
     order = (
         Room.name.is_not(None),
         Room.name,
-        Device.last_seen.is_(None),
-        Device.last_seen.desc(),
+        unplaced.desc().nulls_last(),
         Device.key,
     )
     query = query.order_by(*order).limit(limit).offset(offset)

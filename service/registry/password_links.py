@@ -35,9 +35,12 @@ def owner(session: Session, token: str, now: datetime) -> User | None:
 def use(session: Session, token: str, password: str, now: datetime) -> User | None:
     """Whose password it now is; signed out everywhere. None for a link that is spent or has expired.
 
-    Raises UserError for a password that is too short or too long; the link then still serves.
+    Raises UserError for a password that will not do; the link then still serves.
     """
-    hashed = users.hash_password(password)
+    there = owner(session, token, now)
+    if there is None:
+        return None  # nothing is hashed for a link that opens nothing
+    hashed = users.hash_password(password, (there.email, there.name))
     user = users.use_link(session, token, now, kind=KIND)
     if user is not None:
         session.info["who"] = users.signature(user.name, user.email)

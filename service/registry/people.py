@@ -59,7 +59,7 @@ def change(session: Session, number: int, seen: Facts, wanted: Facts) -> User | 
     account signs the person out everywhere.
     """
     with session.begin_nested():  # from here on nobody else writes: SQLite's turn, PostgreSQL's row
-        before = _administrators(session)
+        before = administrators(session)
         user = session.get(User, number, with_for_update=True, populate_existing=True)
         if user is None:
             return None
@@ -80,7 +80,7 @@ def remove(session: Session, number: int) -> User | None:
     Raises LastAdministrator. None where they are gone already.
     """
     with session.begin_nested():
-        before = _administrators(session)
+        before = administrators(session)
         user = session.get(User, number, with_for_update=True, populate_existing=True)
         if user is None:
             return None
@@ -144,7 +144,7 @@ def _signed_in(session: Session, user: User) -> Iterator[SignedIn]:
     yield from session.scalars(select(SignedIn).where(SignedIn.user_id == user.id))
 
 
-def _administrators(session: Session) -> list[int]:
+def administrators(session: Session) -> list[int]:
     """Who may let people in; on PostgreSQL two who take each other's role away take turns here."""
     query = select(User.id).where(User.role == "administrator", User.active).order_by(User.id)
     return list(session.scalars(query.with_for_update()))
@@ -152,5 +152,5 @@ def _administrators(session: Session) -> list[int]:
 
 def _somebody_is_left(session: Session, before: list[int]) -> None:
     session.flush()
-    if before and not _administrators(session):
+    if before and not administrators(session):
         raise LastAdministrator

@@ -30,6 +30,11 @@ def site(session: Session, slug: str) -> Site | None:
     return session.scalar(select(Site).where(Site.slug == slug))
 
 
+def first_slugs(session: Session, most: int) -> tuple[str, ...]:
+    """Addresses of rooms, in their order, so many at most."""
+    return tuple(session.scalars(select(Room.slug).order_by(Room.slug).limit(most)))
+
+
 def room(session: Session, slug: str) -> Room | None:
     """The room of this address."""
     return session.scalar(select(Room).where(Room.slug == slug).options(joinedload(Room.site)))

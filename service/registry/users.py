@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, select
 
+from service.guessable import guessable
 from service.registry.tables import Session as SignedIn
 from service.registry.tables import User
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from pwdlib import PasswordHash
@@ -31,12 +32,23 @@ API_TOKEN = "temoin-api-"  # noqa: S105 - what a token begins with, to be known 
 MAX_TOKEN_NAME = 40
 API_KINDS = ("api-read", "api-write")
 MIN_PASSWORD = 12
-MAX_PASSWORD = 200  # argon2 would hash a novel for an attacker
+MAX_PASSWORD = 128  # argon2 would hash a novel for an attacker
+ONCE_MAX_PASSWORD = 200  # such ones were taken once, and still open their account
 _hashing = BoundedSemaphore(2)  # 64 MB each: forty at once would be 2.5 GB
 
 
 class UserError(Exception):
     """Something about a person that cannot be done; the sentence says why."""
+
+
+class GuessableError(UserError):
+    """A password that is among the first that are tried."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This password is among the first that are tried: a row of keys, common words, a name. "
+            "Choose several words that have nothing to do with each other."
+        )
 
 
 def add(session: Session, email: str, name: str, role: str, password: str | None, now: datetime) -> User:
@@ -53,7 +65,7 @@ def add(session: Session, email: str, name: str, role: str, password: str | None
         email=email,
         name=name.strip() or email[:MAX_NAME],
         role=role,
-        password_hash=None if password is None else hash_password(password),
+        password_hash=None if password is None else hash_password(password, (email, name)),
         created_at=now,
     )
     session.add(user)
@@ -105,10 +117,15 @@ def signature(name: str, email: str) -> str:
     return f"{name} <{email}>"
 
 
-def hash_password(password: str) -> str:
-    """Argon2id hash; raises UserError when the password is too short or too long."""
+def hash_password(password: str, about: Iterable[str] = ()) -> str:
+    """Argon2id hash; raises UserError for a password of another length, GuessableError for one tried first.
+
+    `about` are the address and the name of whose it will be.
+    """
     if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
         raise UserError(f"A password has {MIN_PASSWORD} to {MAX_PASSWORD} characters.")
+    if guessable(password, about):
+        raise GuessableError
     with _hashing:
         return _argon2().hash(password)
 
@@ -118,7 +135,7 @@ def checked(session: Session, email: str, password: str) -> User | None:
     user = find(session, email)
     known = user is not None and user.active and user.password_hash is not None
     stored = user.password_hash if known and user is not None else _nobody()
-    if len(password) > MAX_PASSWORD:
+    if len(password) > ONCE_MAX_PASSWORD:
         return None
     with _hashing:
         right = _argon2().verify(password, stored or _nobody())

@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
+import structlog
 from fastapi import APIRouter, BackgroundTasks, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from dashboards.pages import AccountPage
 from service.auth import COOKIE, Person, cookie, csrf_checked, signed_in
-from service.registry import people, users
+from service.guessable import guessable
+from service.registry import people, second_factor, users
 from service.web.passwords import tell
 from service.web.people import line, session_lines
 from service.web.reply import reply
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Literal
 
+log = structlog.get_logger("temoin.sign_in")
 router = APIRouter(include_in_schema=False)
 Self = Annotated[Person, Depends(signed_in)]
 Typed = Annotated[str, Form()]
@@ -63,6 +66,7 @@ def make_token(
             return _page(request, person, {"token_name": mistake}, 422, typed=typed)
         lasting = timedelta(days=int(days) if days in DAYS else 90)
         token = users.make_token(session, user, called, "write" if scope == "write" else "read", now, lasting)
+    log.info("access_made", user=person.number, scope=scope)
     return _page(request, person, token=token)
 
 
@@ -76,7 +80,7 @@ def change_password(
     again: Typed = "",
 ) -> Response:
     """Another password, for who knows the one that is; other sessions end."""
-    mistakes = _of_new(new, again)
+    mistakes = _of_new(new, again, person)
     throttle = request.app.state.throttles["account"]
     if not mistakes and throttle.attempt(person.email):
         mistakes = {"current": "wait"}
@@ -92,6 +96,7 @@ def change_password(
         user = users.known(session, person.email)
         user.password_hash = hashed
         people.close_others(session, user, cookie(request, COOKIE))
+    log.info("password_chosen", user=person.number)
     later.add_task(tell, request, user, "password")
     return RedirectResponse("/account?done=password", 303)
 
@@ -104,9 +109,11 @@ def _of_token(name: str, count: int) -> str:
     return "many" if count >= MOST_TOKENS else ""
 
 
-def _of_new(new: str, again: str) -> dict[str, str]:
+def _of_new(new: str, again: str, person: Person) -> dict[str, str]:
     if not users.MIN_PASSWORD <= len(new) <= users.MAX_PASSWORD:
         return {"new": "length"}
+    if guessable(new, (person.email, person.name)):
+        return {"new": "guessable"}
     return {} if new == again else {"again": "differ"}
 
 
@@ -129,6 +136,7 @@ def _page(
             has_password=user.password_hash is not None,
             mistakes=mistakes or {},
             done=SAID.get(done),
+            second_factor=second_factor.of(session, user) is not None,
             token=token,
             **(typed or {}),
         )

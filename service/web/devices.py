@@ -15,7 +15,7 @@ from fastapi.responses import RedirectResponse
 from dashboards.pages import DeviceForm, DeviceLine, DevicePage, DevicesPage, StayLine
 from sensors.metrics import METRICS
 from sensors.reading import StoreError
-from service import device_health, images, placing
+from service import device_health, embargo, images, placing
 from service.auth import Person, csrf_checked, needs, signed_in
 from service.images import ImageRefused
 from service.placing import PlacingRefused
@@ -24,7 +24,7 @@ from service.registry.tables import DevicePhoto
 from service.web.reply import error, now, reply
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
     from zoneinfo import ZoneInfo
 
     from sqlalchemy.orm import Session
@@ -54,7 +54,10 @@ def devices_page(
     with request.app.state.registry.session() as session:
         found, total = devices.search(session, wanted, at, SHOWN, (page - 1) * SHOWN)
         quiet = device_health.silent(session, [device for device, _ in found], at, at.tzinfo or UTC)
-        lines = tuple(_line(device, placement, at, silent=device.key in quiet) for device, placement in found)
+        hidden = embargo.embargoes(session, at.date())
+        lines = tuple(
+            _line(device, placement, at, hidden, silent=device.key in quiet) for device, placement in found
+        )
     pages = max(1, ceil(total / SHOWN))
     return reply(request, DevicesPage(lines, total, wanted, page, pages), person=person)
 
@@ -88,6 +91,8 @@ def move_device(
         since, mistakes = _since(device, when, at, moment, zone)
         if room and target is None:
             mistakes = {"room": "unknown", **mistakes}
+        if not room and not placing.stays(device):
+            mistakes = {"room": "missing", **mistakes}
         if placing.seen(device) != seen:
             return _one(request, person, key, form, 409, meanwhile=True)
         if since is None or mistakes:
@@ -250,7 +255,13 @@ def _one(  # noqa: PLR0913 - what may be said of one device
         told = placing.stays(device)
         here = told[-1].room if told and told[-1].end is None else None
         page = DevicePage(
-            device=_line(device, told[-1].row if told else None, at, silent=key in quiet),
+            device=_line(
+                device,
+                told[-1].row if told else None,
+                at,
+                embargo.embargoes(session, at.date()),
+                silent=key in quiet,
+            ),
             model=device.model,
             position=device.position,
             heartbeat=device.heartbeat_minutes,
@@ -293,14 +304,16 @@ def _form(device: Device, here: Room | None) -> DeviceForm:
     )
 
 
-def _line(device: Device, placement: Placement | None, at: datetime, *, silent: bool) -> DeviceLine:
+def _line(
+    device: Device, placement: Placement | None, at: datetime, hidden: Container[str], *, silent: bool
+) -> DeviceLine:
     here = placement if placement is not None and placement.end is None else None
     return DeviceLine(
         key=device.key,
         label=device.label,
         room=None if here is None else (here.room.slug, here.room.name),
         since=None if here is None else here.start.astimezone(at.tzinfo),
-        last_seen=device.last_seen.astimezone(at.tzinfo) if device.last_seen else None,
+        last_seen=embargo.heard(device.last_seen, here.room if here else None, hidden, at.tzinfo or UTC),
         silent=silent,
     )
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 
 from dashboards.pages import (
+    EXAMPLE_ROOMS,
     CostLine,
     Costs,
     CoverageDay,
@@ -33,6 +34,7 @@ from experiments.remarks import themes
 from service import embargo, results
 from service.auth import Person, signed_in
 from service.registry import answers, device_days, devices, experiments, outcomes
+from service.registry.rooms import first_slugs
 from service.web.reply import error, now, reply, today
 
 if TYPE_CHECKING:
@@ -65,7 +67,8 @@ def experiments_page(request: Request, person: Annotated[Person, Depends(signed_
         found = tuple(
             line(each, today(request), said.get(each.id, {})) for each in experiments.listed(session)
         )
-    return reply(request, ExperimentsPage(found), person=person)
+        example = () if found else first_slugs(session, EXAMPLE_ROOMS)
+    return reply(request, ExperimentsPage(found, example), person=person)
 
 
 @router.get("/experiments/{slug}")
@@ -344,7 +347,10 @@ def _state(
 def _voices(
     session: Session, experiment: Experiment, strips: tuple[CoverageStrip, ...], k: int
 ) -> Voices | None:
-    """What was said in the treated rooms, before and after, where at least k said it in each period."""
+    """What was said in the treated rooms, before and after, where at least k said it in each period.
+
+    Remarks are those since the switch, where at least k answered since.
+    """
     starts, ends, switch = experiment.starts, experiment.ends, experiments.first_switch(experiment)
     if starts is None or ends is None:
         return None
@@ -354,7 +360,9 @@ def _voices(
     given = answers.between(session, rooms, starts, ends)
     if len(given) < k:
         return Voices(len(given), k)
-    said = list(dict.fromkeys(answers.remarks(session, rooms, switch or starts, ends)))
+    since = switch or starts
+    enough = (given["day"] >= since).sum() >= k  # many may have spoken before, and one since
+    said = list(dict.fromkeys(answers.remarks(session, rooms, since, ends))) if enough else []
     return Voices(
         answers=len(given),
         k=k,

@@ -20,6 +20,7 @@ from service.auth import Throttle
 from service.registry import answers, devices, experiments, rooms
 from service.registry.tables import Answer
 from service.web.reply import error, now, reply
+from service.web.sign_in import address_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -178,8 +179,7 @@ def _too_many(request: Request, session: Session, room: Room, at: datetime) -> b
     limit = 2 * (room.capacity or USUAL_CAPACITY)
     if answers.count_since(session, room.id, at.date(), at.hour) >= limit:
         return True
-    address = request.client.host if request.client is not None else ""
-    key = hmac.new(_secret(request), address.encode(), hashlib.sha256).hexdigest()
+    key = hmac.new(_secret(request), address_of(request).encode(), hashlib.sha256).hexdigest()
     return _addresses.attempt(key) > 0
 
 

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy import select
 
-from dashboards.pages import AccessibilityPage, HomePage, LookPage, MethodPage, SilentDevice, Standstill
+from dashboards.pages import (
+    EXAMPLE_ROOMS,
+    AccessibilityPage,
+    HomePage,
+    LookPage,
+    MethodPage,
+    SilentDevice,
+    SiteMapPage,
+    Standstill,
+)
 from dashboards.render import assets
 from service import device_health, ingest, waiting
 from service.auth import Person, signed_in
@@ -73,6 +82,7 @@ def of_today(request: Request, session: Session, person: Person) -> HomePage:
         standstill=_standstill(request),
         quarantined=sum(n for _, n in quarantine.waiting_by_code(session)),
         answers_week=answers.total(session, slugs, day - timedelta(days=6), day),
+        example=rooms.first_slugs(session, EXAMPLE_ROOMS),
         path=_path(session, rooms=bool(slugs), placed=bool(placed)),
     )
 
@@ -99,7 +109,7 @@ def _silent(session: Session, at: datetime) -> list[SilentDevice]:
             each.device.key,
             None if each.room is None else each.room.name,
             None if each.room is None else each.room.slug,
-            each.device.last_seen and each.device.last_seen.astimezone(at.tzinfo),
+            each.since.astimezone(at.tzinfo) if isinstance(each.since, datetime) else each.since,
             each.experiment,
         )
         for each in device_health.silences(session, at, at.tzinfo or UTC)
@@ -140,6 +150,12 @@ def _standstill(request: Request) -> Standstill | None:
 def method_page(request: Request, person: Annotated[Person, Depends(signed_in)]) -> Response:
     """How Témoin compares."""
     return reply(request, MethodPage(), person=person)
+
+
+@router.get("/plan")
+def site_map_page(request: Request, person: Annotated[Person, Depends(signed_in)]) -> Response:
+    """Where everything is."""
+    return reply(request, SiteMapPage(), person=person)
 
 
 @router.get("/look")

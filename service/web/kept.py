@@ -39,6 +39,14 @@ async def carried(request: Request) -> Kept | None:
     return _kept(str(form.get(TO, "")), fields)
 
 
+async def carried_by_ours(request: Request) -> Kept | None:
+    """The same of a sign-in form whose token does not hold: None unless it was on one of our pages.
+
+    Another site would have what it chose shown as what somebody had typed, one click from being sent.
+    """
+    return await carried(request) if _ours(request) else None
+
+
 def resume(request: Request, kept: Kept, person: Person, status: int = 200) -> Response:
     """The page that shows what was typed, with a button to send it as `person`."""
     return reply(request, ResumePage(kept, person.csrf), status, person)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Depends, Form, Request, Response
@@ -68,13 +69,16 @@ def _page(
     """Proposes `wanted`; else who has it; else, where nobody has, who is signed in."""
     owner = experiment.owner
     able = users.able(session, "facilities")
+    names = Counter(each.name for each in able)
     me = next((each.id for each in able if each.email == person.email), None)
     proposed = me if owner is None else owner.id
     return OwnerPage(
         slug=experiment.slug,
         title=experiment.title,
         owner=None if owner is None else (owner.id, owner.name),
-        people=tuple((each.id, each.name) for each in able),
+        people=tuple(
+            (each.id, each.name if names[each.name] == 1 else f"{each.name}, {each.email}") for each in able
+        ),
         wanted=wanted if mistake == "meanwhile" else proposed,
         may_act=person.may_act_for(owner),
         mistake=mistake,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from service.registry.tables import User
     from service.settings import Settings
 
+Mistake = Literal["short", "long", "differ", "guessable"]
 public = APIRouter(include_in_schema=False)
 log = structlog.get_logger("temoin.sign_in")
 
@@ -60,7 +61,7 @@ async def choose(
     again: Annotated[str, Form()] = "",
 ) -> Response:
     """A new password, signed out everywhere, and on to the sign-in page."""
-    error: Literal["short", "long", "differ"] | None = None
+    error: Mistake | None = None
     if len(password) < MIN_PASSWORD:
         error = "short"
     elif len(password) > MAX_PASSWORD:
@@ -69,7 +70,10 @@ async def choose(
         error = "differ"
     if error is not None:
         return await run_in_threadpool(_choose, request, token, error)
-    user = await request.app.state.hashing.run(_use, request, token, password)
+    try:
+        user = await request.app.state.hashing.run(_use, request, token, password)
+    except users.GuessableError:
+        return await run_in_threadpool(_choose, request, token, "guessable")
     if user is None:
         return await run_in_threadpool(_choose, request, token)
     later.add_task(tell, request, user, "password")
@@ -79,8 +83,6 @@ async def choose(
 def _use(request: Request, token: str, password: str) -> User | None:
     now = datetime.now(UTC)
     with request.app.state.registry.session() as session:
-        if password_links.owner(session, token, now) is None:
-            return None  # nothing is hashed for a link that opens nothing
         user = password_links.use(session, token, password, now)
     if user is not None:
         request.app.state.throttles["account"].forget(user.email)
@@ -108,9 +110,7 @@ def tell(request: Request, user: User, what: letters.What) -> None:
     mail.post(settings, user, letters.changed(what, address, locale(request)))
 
 
-def _choose(
-    request: Request, token: str, error: Literal["short", "long", "differ"] | None = None
-) -> Response:
+def _choose(request: Request, token: str, error: Mistake | None = None) -> Response:
     with request.app.state.registry.session() as session:
         user = password_links.owner(session, token, datetime.now(UTC))
     csrf, half = form_csrf(request)

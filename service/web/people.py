@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
+import structlog
 from fastapi import APIRouter, Depends, Form, Path, Request, Response
 from fastapi.responses import RedirectResponse
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from service.registry.tables import Session as SignedIn
     from service.registry.tables import User
 
+log = structlog.get_logger("temoin.sign_in")
 router = APIRouter(include_in_schema=False)
 Administrator = Annotated[Person, Depends(needs("administrator"))]
 Number = Annotated[int, Path(ge=1, lt=2**31)]
@@ -109,6 +111,7 @@ def make_link(request: Request, person: Administrator, number: Number) -> Respon
         if not user.active:
             return RedirectResponse(f"/people/{number}", 303)
         token = password_links.make(session, user, datetime.now(UTC), INVITED)
+    log.warning("password_link_made", user=number, by=person.number)
     base = request.app.state.settings.public_url or str(request.base_url).rstrip("/")
     return _one(request, person, number, link=f"{base}/new-password/{token}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -31,7 +32,7 @@ def reply(request: Request, page: Page, status: int = 200, person: Person | None
     """The page in the reader's language, framed for whoever is signed in."""
     if person is None:
         person = current_person(request)
-    response = HTMLResponse(render.page(page, locale(request), _frame(request, person)), status)
+    response = HTMLResponse(render.page(page, locale(request), _frame(request, person, status)), status)
     wanted = request.query_params.get("lang")
     if wanted in LOCALES:
         response.set_cookie(
@@ -87,10 +88,11 @@ def today(request: Request) -> date:
     return now(request).date()
 
 
-def _frame(request: Request, person: Person | None) -> Frame:
+def _frame(request: Request, person: Person | None, status: int) -> Frame:
+    wrong = status == HTTPStatus.UNPROCESSABLE_ENTITY
     query = urlencode([item for item in request.query_params.multi_items() if item[0] != "lang"])
     if person is None:
-        return Frame(request.url.path, query)
+        return Frame(request.url.path, query, wrong=wrong)
     with request.app.state.registry.session() as session:
         waiting = sum(n for _, n in quarantine.waiting_by_code(session))
-    return Frame(request.url.path, query, person.name, person.csrf, waiting, person.role)
+    return Frame(request.url.path, query, person.name, person.csrf, waiting, person.role, wrong)

@@ -55,6 +55,7 @@ MOST_BESIDE = 6
 WEEKS_BESIDE = 8
 DAYS_SHOWN = 84
 PROFILE_DAYS = 56
+EARLIEST = date(2000, 1, 1)  # sensors are of this century, and before year 1 there is no day
 # nothing of today, and nothing by less than 15 minutes: CO2 alone would tell who is in the room now
 SPANS = {"day": (timedelta(days=1), timedelta(minutes=15)), "week": (timedelta(days=7), timedelta(hours=1))}
 
@@ -206,7 +207,7 @@ def _page(
         span=span,
         past=end.date() < today,
         volume_m3=room.volume_m3,
-        devices=tuple(_device(each, at, silent) for each in placed),
+        devices=tuple(_device(each, at, silent, {room.slug} if hidden else ()) for each in placed),
         hidden=_hidden(hidden),
         experiments=tuple(experiments.of_room(session, room.id)),
         form_url=form_url(request, room.slug),
@@ -243,18 +244,20 @@ def stretch_end(placed: Sequence[Placement], at: datetime, until: date | None) -
     """Midnight after the day asked for, else after the last one heard of; last midnight at the latest."""
     seen = [each.device.last_seen.astimezone(at.tzinfo).date() for each in placed if each.device.last_seen]
     yesterday = at.date() - timedelta(days=1)
-    last = min(until or max(seen, default=yesterday), yesterday)
+    last = max(EARLIEST, min(until or max(seen, default=yesterday), yesterday))
     return datetime.combine(last + timedelta(days=1), time(), at.tzinfo)
 
 
-def _device(placement: Placement, at: datetime, silent: Collection[str]) -> DeviceInRoom:
-    device, zone = placement.device, at.tzinfo
+def _device(
+    placement: Placement, at: datetime, silent: Collection[str], hidden: Collection[str]
+) -> DeviceInRoom:
+    device, zone = placement.device, at.tzinfo or UTC
     return DeviceInRoom(
         key=device.key,
         label=device.label,
         start=placement.start.astimezone(zone),
         end=None if placement.end is None else placement.end.astimezone(zone),
-        last_seen=device.last_seen.astimezone(zone) if device.last_seen else None,
+        last_seen=embargo.heard(device.last_seen, placement.room, hidden, zone),
         silent=placement.end is None and device.key in silent,
     )
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import hashlib
+import hmac
+import secrets
+from datetime import UTC, datetime, timedelta
 from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Annotated, Any
 
+import structlog
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
+from itsdangerous import BadSignature, URLSafeTimedSerializer
 from starlette.concurrency import run_in_threadpool
 
 from dashboards.pages import Kept, SignInPage
@@ -21,6 +26,7 @@ from service.auth import (
     form_csrf,
     keep_form,
     safe_path,
+    set_cookie,
     start_session,
 )
 from service.oidc import KNOWN
@@ -30,8 +36,10 @@ from service.web.reply import reply
 from service.web.sign_in_code import asked, code_page, fault, whose
 
 if TYPE_CHECKING:
+    from service.auth import How, Person
     from service.registry.tables import User
 
+log = structlog.get_logger("temoin.sign_in")
 router = APIRouter(include_in_schema=False)
 public = APIRouter(include_in_schema=False)
 
@@ -45,6 +53,8 @@ WAITING = 20  # people who may wait for that; the next is asked to come back
 BUSY = 10  # seconds until then
 
 EVERYBODY = "*"  # no address
+BROWSER = "temoin-browser"  # the cookie of one that somebody signed in with
+KNOWN_FOR = timedelta(days=180)
 
 
 def throttles() -> dict[str, Throttle]:
@@ -82,13 +92,14 @@ async def sign_in(
     wait = _wait(request, account)
     if wait:
         again |= {"error": "too_many", "status": 429, "wait": wait}
+        _log_refusal("too_many")
     elif request.app.state.hashing.full:
         again |= {"error": "busy", "status": 503, "wait": BUSY}
     else:
         user = await request.app.state.hashing.run(_checked, request, account, password)
         if user is not None:
             _succeeded(request, account)
-            return await run_in_threadpool(admit, request, user, next, kept)
+            return await run_in_threadpool(admit, request, user, next, "password", kept)
         again |= {"error": "wrong", "status": 401}
     return await run_in_threadpool(sign_in_form, request, next, **again)
 
@@ -119,9 +130,10 @@ def follow_link(request: Request, token: str) -> Response:
     with request.app.state.registry.session() as session:
         user = users.use_link(session, token, datetime.now(UTC))
     if user is not None:
-        return admit(request, user, "/")
+        return admit(request, user, "/", "link")
     if current_person(request) is not None:
         return RedirectResponse("/", 303)
+    _log_refusal("link_used")
     return sign_in_form(request, "/", error="link_used", status=410)
 
 
@@ -130,27 +142,36 @@ def sign_out(request: Request) -> Response:
     """The session ends here and in the registry."""
     response = RedirectResponse("/sign-in", 303)
     end_session(request, response)
+    log.info("signed_out", user=request.state.number)
     response.headers["Clear-Site-Data"] = '"cache", "storage"'  # cookies: ours alone, the language stays
     return response
 
 
-def admit(request: Request, user: User, path: str, kept: Kept | None = None) -> Response:
+def admit(request: Request, user: User, path: str, how: How, kept: Kept | None = None) -> Response:
     """In, or to the second factor of who has one."""
     if asked(request, user):
         return code_page(request, user, path, kept)
-    return welcome(request, user, path, kept)
+    return welcome(request, user, path, how, kept)
 
 
-def welcome(request: Request, user: User, path: str, kept: Kept | None = None) -> Response:
+def welcome(request: Request, user: User, path: str, how: How, kept: Kept | None = None) -> Response:
     """On to where they were going, or to what they had typed, in a session of its own."""
     if kept is None:
         response: Response = RedirectResponse(safe_path(path), 303)
-        start_session(request, response, user)
+        _begin(request, response, user, how)
         return response
     cookies = Response()
-    response = resume(request, kept, start_session(request, cookies, user))
+    response = resume(request, kept, _begin(request, cookies, user, how))
     response.raw_headers.extend(header for header in cookies.raw_headers if header[0] == b"set-cookie")
     return response
+
+
+def _begin(request: Request, response: Response, user: User, how: How) -> Person:
+    """A session, in a browser that is known from now on where a password opened it."""
+    if how in ("password", "code"):
+        made = _browsers(request).dumps([_mark(request, user.email), secrets.token_urlsafe(16)])
+        set_cookie(request, response, BROWSER, made, KNOWN_FOR)
+    return start_session(request, response, user, how)
 
 
 def sign_in_form(
@@ -195,8 +216,14 @@ def address_of(request: Request) -> str:
 
 
 def _wait(request: Request, account: str) -> int:
-    """Seconds until this one may try; whoever is stopped by their address counts for no account."""
-    throttle = request.app.state.throttles
+    """Seconds until this one may try; whoever is stopped by their address counts for no account.
+
+    A browser that this account signed in with before has a count of its own, as large as an account's:
+    whoever guesses elsewhere shuts nobody out of it (OWASP: « device cookies »).
+    """
+    throttle, browser = request.app.state.throttles, known_browser(request, account)
+    if browser:
+        return int(throttle["account"].attempt(f"browser {browser}"))
     return int(
         throttle["address"].attempt(address_of(request))
         or throttle["account"].attempt(account)
@@ -204,23 +231,54 @@ def _wait(request: Request, account: str) -> int:
     )
 
 
+def known_browser(request: Request, account: str) -> str:
+    """What a browser is called that this account signed in with before; empty for any other."""
+    try:
+        mark, called = _browsers(request).loads(
+            cookie(request, BROWSER), max_age=int(KNOWN_FOR.total_seconds())
+        )
+    except BadSignature:
+        return ""
+    return str(called) if hmac.compare_digest(str(mark), _mark(request, account)) else ""
+
+
+def _browsers(request: Request) -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(request.app.state.settings.signing_key(), salt="browser")
+
+
+def _mark(request: Request, account: str) -> str:
+    """The account, as nobody reads it in the cookie."""
+    key = f"browser:{request.app.state.settings.signing_key()}"
+    return hmac.new(key.encode(), account.encode(), hashlib.sha256).hexdigest()[:32]
+
+
 def _with_code(request: Request, ticket: str, code: str, path: str, kept: Kept | None) -> Response:
     user = whose(request, ticket)
     if user is None:
         return sign_in_form(request, path, error="stale", status=400, kept=kept)
-    throttle, counted = request.app.state.throttles["account"], f"code {user.id}"
+    throttle = request.app.state.throttles["account"]
+    counted = f"code {user.id} {known_browser(request, user.email)}".strip()
     wait = throttle.attempt(counted)
     if wait:
+        _log_refusal("too_many", user)
         return code_page(request, user, path, kept, error="too_many", status=429, wait=wait)
     error = fault(request, user, code)
     if error is not None:
         return code_page(request, user, path, kept, error=error, status=401)
     throttle.forget(counted)
-    return welcome(request, user, path, kept)
+    return welcome(request, user, path, "code", kept)
+
+
+def _log_refusal(why: str, user: User | None = None) -> None:
+    """By number: what was typed for an address may be a password."""
+    log.warning("sign_in_refused", why=why, user=None if user is None else user.id)
 
 
 def _succeeded(request: Request, account: str) -> None:
-    throttle = request.app.state.throttles
+    throttle, browser = request.app.state.throttles, known_browser(request, account)
+    if browser:
+        throttle["account"].forget(f"browser {browser}")
+        return
     throttle["account"].forget(account)
     throttle["address"].forgive(address_of(request))
     throttle["all"].forgive(EVERYBODY)
@@ -228,4 +286,7 @@ def _succeeded(request: Request, account: str) -> None:
 
 def _checked(request: Request, account: str, password: str) -> User | None:
     with request.app.state.registry.session() as session:
-        return users.checked(session, account, password)
+        user = users.checked(session, account, password)
+        if user is None:
+            _log_refusal("wrong", users.find(session, account))
+    return user

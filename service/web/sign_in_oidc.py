@@ -96,7 +96,7 @@ def _came_back(
     try:
         told, token = provider.finish(attempt, code[:LONGEST_CODE], datetime.now(UTC))
         ends_there = provider.end(token) is not None
-        response = welcome(request, _person(request, told), attempt.path)
+        response = welcome(request, _person(request, told), attempt.path, "provider")
     except OidcError as fault:
         key, status = FAULTS[type(fault)]
         return _failed(request, attempt.path, key, str(fault), status)

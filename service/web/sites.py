@@ -8,20 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
-from sqlalchemy import select
 
 from dashboards.pages import PastedLine, RoomFactsPage, SiteLine, SitePage, SitesPage
 from service import places
 from service.auth import Person, csrf_checked, needs
 from service.registry import rooms
-from service.registry.tables import Site
 from service.web.reply import error, now, reply
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from service.places import Facts, Hours
-    from service.registry.tables import Room
+    from service.registry.tables import Room, Site
 
 router = APIRouter(include_in_schema=False)
 Facilities = Annotated[Person, Depends(needs("facilities"))]
@@ -43,7 +41,8 @@ async def add_site(request: Request, person: Facilities) -> Response:
     if hours.mistakes:
         return _all(request, person, hours, 422)
     with request.app.state.registry.session() as session:
-        known = session.scalar(select(Site).where(Site.name == hours.name))
+        name = hours.name.casefold()
+        known = next((site for site in rooms.sites(session) if site.name.casefold() == name), None)
         if known is not None and _seen(known) != _seen(hours):
             return _all(request, person, replace(hours, mistakes={"name": "taken"}), 422)
         # sent twice it is one site

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ DOCUMENT = TESTS.parent / "docs/accessibility.md"
 NAMED = re.compile(r"`([\w/]+\.py)::(\w+)`")
 HEADING = re.compile(r"<h([1-6])\b")
 TABLE = re.compile(r"<table\b.*?</table>", re.DOTALL)
+TAGS = re.compile(r"<[^>]+>")
 THEMES = 13  # of RGAA 4.1.2
 EVERY = os.environ.get("TEMOIN_TEST_GALLERY") == "every"
 OVERFLOWING = "document.documentElement.scrollWidth - innerWidth"
@@ -58,6 +59,34 @@ def test_every_table_says_which_cells_are_headings_and_of_what(pages: dict[str, 
             headings = re.findall(r"<th\b[^>]*>", table)
             assert headings, (name, table[:200])
             assert [th for th in headings if "scope=" not in th] == [], name
+
+
+def test_every_table_has_a_name_and_keeps_its_roles_when_it_folds(pages: dict[str, str]) -> None:
+    """RGAA 5.4; a cell drawn as a block is one to nobody but by its role."""
+    for name, html in pages.items():
+        for table in TABLE.findall(html):
+            tag = table.partition(">")[0]
+            assert "aria-label" in tag or "<caption" in table, (name, table[:120])
+            if 'class="stack"' in tag:
+                parts = re.findall(r"<(?:table|thead|tbody|tr|th|td)\b[^>]*>", table)
+                assert [part for part in parts if "role=" not in part] == [], (name, table[:120])
+
+
+def test_what_folds_is_told_from_the_next(pages: dict[str, str]) -> None:
+    for name, html in pages.items():
+        told = Counter(TAGS.sub("", each) for each in re.findall(r"(?s)<summary>(.*?)</summary>", html))
+        assert [words for words, times in told.items() if times > 1] == [], name
+
+
+def test_links_of_one_name_lead_to_one_place(pages: dict[str, str]) -> None:
+    """RGAA 6.1, heard link by link: what a page calls by one name is one place."""
+    for name, html in pages.items():
+        places: dict[str, set[str]] = defaultdict(set)
+        for tag, inside in re.findall(r"(?s)<a\b([^>]*)>(.*?)</a>", html.partition("<main")[2]):
+            label = re.search(r'aria-label="([^"]+)"', tag)
+            href = re.search(r'href="([^"#?]*)', tag)
+            places[label[1] if label else TAGS.sub("", inside)].add(href[1] if href else "")
+        assert {told: where for told, where in places.items() if len(where) > 1} == {}, name
 
 
 def test_every_page_has_a_title(pages: dict[str, str]) -> None:

@@ -10,7 +10,7 @@ from states import CO2, GOOD, PRIMARY, SWITCH, around, coverage, room_pages
 
 from dashboards import charts, series
 from dashboards.language import language
-from dashboards.pages import CoverageDay
+from dashboards.pages import CoverageDay, Daily
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,15 @@ def test_an_axis_has_round_ticks_around_every_value(values: list[float], ticks: 
     axis = charts.axis(values)
     assert axis.ticks == pytest.approx(ticks)
     assert axis.low <= min(values) <= max(values) <= axis.high
+
+
+@pytest.mark.parametrize("weeks", [2, 3, 6, 13, 26])
+def test_a_phone_shows_two_to_four_dates_whatever_the_weeks(weeks: int) -> None:
+    days = tuple((date(2026, 3, 2) + timedelta(days=n), 1.0) for n in range(7 * weeks + 1))
+    drawn = series.daily(Daily("meetings", days), language("fr"))
+    assert drawn is not None
+    assert len(drawn.ticks) == weeks
+    assert 2 <= sum(not tick.minor for tick in drawn.ticks) <= 4
 
 
 def test_nothing_falls_outside_the_width() -> None:

@@ -33,6 +33,14 @@ colour => { const c = document.createElement('canvas').getContext('2d');
   c.fillStyle = colour; c.fillRect(0, 0, 1, 1);
   return [...c.getImageData(0, 0, 1, 1).data].slice(0, 3); }
 """
+TOUCHING = """
+[...document.querySelectorAll('svg')].flatMap(svg => {
+  const words = [...svg.querySelectorAll(':scope > text')].filter(e => e.checkVisibility())
+    .map(e => [e.getBoundingClientRect(), e.textContent]);
+  return words.flatMap(([a, one], n) => words.slice(n + 1)
+    .filter(([b]) => a.left < b.right + 3 && b.left < a.right + 3 && a.top < b.bottom && b.top < a.bottom)
+    .map(([, other]) => one + ' / ' + other)); })
+"""
 OVERFLOWING = "document.documentElement.scrollWidth - innerWidth"
 SPACED = (
     "*{line-height:1.5!important;letter-spacing:.12em!important;word-spacing:.16em!important}"
@@ -127,6 +135,15 @@ def test_no_text_is_drawn_smaller_than_twelve_pixels(
     for name in TOLD:
         page = opened(chromium, gallery_folder, name, viewport={"width": width, "height": 900})
         assert page.evaluate(DRAWN_SMALL) == [], name
+        page.context.close()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [390, 1440])
+def test_no_two_words_of_a_drawing_touch(gallery_folder: Path, chromium: Browser, width: int) -> None:
+    for name in (*TOLD, "room-week", "experiment-running", "experiment-planned", "experiment-stop-harm"):
+        page = opened(chromium, gallery_folder, name, viewport={"width": width, "height": 900})
+        assert page.evaluate(TOUCHING) == [], name
         page.context.close()
 
 

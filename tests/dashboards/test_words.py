@@ -125,11 +125,11 @@ def test_numbers_are_written_as_each_language_does() -> None:
 
 def test_dates_are_written_as_each_language_does() -> None:
     fr, en = language("fr"), language("en")
-    assert (fr.day(date(2026, 4, 1)), en.day(date(2026, 4, 1))) == ("1er avril", "1 April")
-    assert fr.day(date(2026, 4, 11)) == "11 avril"
-    assert fr.moment(datetime(2026, 2, 24, 16, 12)) == "24 février 2026 à 16\u202fh\u202f12"  # noqa: DTZ001 - shown as it is
-    assert en.moment(datetime(2026, 2, 24, 16, 12)) == "24 February 2026 at 16:12"  # noqa: DTZ001 - shown as it is
-    assert fr.days(date(2025, 12, 1), date(2026, 1, 5)) == "1er décembre 2025 – 5 janvier 2026"
+    assert (fr.day(date(2026, 4, 1)), en.day(date(2026, 4, 1))) == ("1er\xa0avril", "1\xa0April")
+    assert fr.day(date(2026, 4, 11)) == "11\xa0avril"
+    assert fr.moment(datetime(2026, 2, 24, 16, 12)) == "24\xa0février 2026 à 16\u202fh\u202f12"  # noqa: DTZ001 - shown as it is
+    assert en.moment(datetime(2026, 2, 24, 16, 12)) == "24\xa0February 2026 at 16:12"  # noqa: DTZ001 - shown as it is
+    assert fr.days(date(2025, 12, 1), date(2026, 1, 5)) == "1er\xa0décembre 2025\xa0– 5\xa0janvier 2026"
 
 
 def test_french_puts_narrow_spaces_where_it_wants_them() -> None:

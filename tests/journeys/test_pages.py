@@ -22,7 +22,7 @@ PAGES = [
     "/", "/experiments", "/experiments/tables", "/experiments/ecrans", "/experiments/assises",
     "/experiments/coin", "/experiments/cloisons", "/experiments/debout", "/rooms", "/rooms/loire",
     "/rooms/loire?span=week",
-    "/rooms/divatte", "/rooms/brivet", "/rooms/loire/poster", "/quarantine", "/gateways", "/method",
+    "/rooms/divatte", "/rooms/brivet", "/rooms/loire/poster", "/quarantine", "/gateways", "/method", "/plan",
     "/accessibilite",
 ]  # fmt: skip
 

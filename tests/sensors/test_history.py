@@ -294,4 +294,5 @@ def test_a_header_is_guessed_as_far_as_it_tells():
         "time": {"column": "Timestamp"},
         "columns": {"Temp_F": {"metric": "temperature", "unit": "°F"}},
     }
+    assert guess(["Capteur", "Date et heure"])["device"] == "Capteur"
     assert guess(["a", "b"]) == {"device": "", "time": {"column": ""}, "columns": {}}

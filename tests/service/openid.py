@@ -37,6 +37,8 @@ class Provider:
         self.claims, self.userinfo, self.asked, self.granted = {}, {"sub": "4711"}, [], {}
         self.keys, self.sign = [TRUSTED], signed_by(TRUSTED)
         self.answers = {}  # path -> (status, bytes) instead of the truth
+        self.awake = threading.Event()  # cleared, it takes its time
+        self.awake.set()
         threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
 
     def grant(self, asked, **claims):
@@ -106,6 +108,7 @@ def _handler(provider):
         def do_GET(self):
             path = urlsplit(self.path).path
             provider.asked.append(path)
+            provider.awake.wait(20)
             if path in provider.answers:
                 return self._say(*provider.answers[path])
             told = {

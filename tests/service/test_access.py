@@ -89,6 +89,7 @@ ACCESS = {
         GET /look
         GET /method
         GET /mappings/{number}
+        GET /plan
         GET /quarantine
         GET /quarantine/{cause}
         GET /rooms

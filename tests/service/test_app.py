@@ -391,3 +391,6 @@ def test_only_a_trusted_proxy_says_how_people_came(registry, tmp_path, trusted, 
     headers = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.9"}
     seen = from_address(app, "10.0.0.7").get("/how", headers=headers).json()
     assert (seen == {"scheme": "https", "from": "203.0.113.9"}) is believed
+    headers["X-Forwarded-For"] = "192.0.2.66, 203.0.113.9"  # what the caller said, then what the proxy saw
+    seen = from_address(app, "10.0.0.7").get("/how", headers=headers).json()
+    assert seen["from"] == ("203.0.113.9" if believed else "10.0.0.7")

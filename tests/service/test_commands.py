@@ -171,9 +171,16 @@ def test_what_cannot_be_done_about_a_person_is_one_sentence(migrated, arguments,
     assert (code, says in err, err.count("\n")) == (1, True, 1)
 
 
+def test_a_password_that_is_tried_first_is_refused(migrated):
+    for password in ("azertyuiop12", "camille-martin-75"):
+        said = ("user", "add", "camille.martin@ville.example", "--password-stdin")
+        code, _, err = migrated(*said, stdin=f"{password}\n")
+        assert (code, "among the first that are tried" in err, password in err) == (1, True, False)
+
+
 def test_a_short_password_is_refused(migrated):
     code, _, err = migrated("user", "add", "a@ville.example", "--password-stdin", stdin="short\n")
-    assert (code, "12 to 200" in err) == (1, True)
+    assert (code, "12 to 128" in err) == (1, True)
 
 
 # -------------------------------------------------------------------------------------------------- declare

@@ -113,7 +113,7 @@ def line_of(text, words):
         ("area_m2 = 24", "aera_m2 = 24", "aera_m2: there is no such field"),
         ("closes = 19:00:00", "closes = 07:00:00", "closes: is 07:00:00, not after 08:00:00"),
         ('key = "hdv/adour-co2"', 'key = "adour-co2"', "devices 1 › key: should be"),
-        ('room = "adour", start', 'room = "adur", start', "placements 1 › room: there is no room « adur »"),
+        ('room = "adour", start', 'room = "adur", start', "no room « adur »; is it « adour »?"),
         ("end = 2026-01-12T09:30:00 },", "end = 2026-01-04 },", "devices 2 › placements 1: ends"),
         ('{ room = "nive", start = 2026-01-12T09', '{ room = "nive", start = 2026-01-11T09',
          "devices 2 › placements 2: begins while the device is still placed elsewhere"),

@@ -129,6 +129,7 @@ def test_the_neighbour_that_a_stay_touches_gives_way(world, staff):
     ("fields", "said"),
     [
         ({"room": "nowhere", "when": "now"}, "Cette salle n’existe pas"),
+        ({"key": "g/new <b>", "room": "", "when": "now"}, "Choisissez la salle"),
         ({"room": "erdre", "when": ""}, "Dites depuis quand"),
         ({"room": "erdre", "when": "at", "at": ""}, "Donnez la date et l’heure"),
         ({"room": "erdre", "when": "at", "at": "30 février"}, "Ce n’est pas une date"),

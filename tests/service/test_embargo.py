@@ -244,3 +244,35 @@ def test_a_decision_before_the_end_opens_the_seal(world):
 def test_the_seal_holds_from_the_first_switch_to_the_last_day(world, day, hidden):
     with world.session() as session:
         assert len(embargo.embargoes(session, day)) == hidden
+
+
+@pytest.mark.parametrize("world", ["occupied_minutes"], indirect=True)
+@pytest.mark.parametrize("ago", [timedelta(minutes=10), timedelta(days=3)])
+def test_no_sensor_tells_at_what_time_somebody_was_there(world, browser_of, ago):
+    """One that speaks when somebody moves would, in a room under seal or for one person."""
+    heard = datetime.now(UTC).replace(second=0, microsecond=0) - ago
+    with world.session() as session:
+        site, long_ago = session.scalar(select(Site)), heard - timedelta(days=90, hours=1, minutes=7)
+        session.add_all(
+            Placement(
+                device=Device(key=f"g/{slug}", gateway="g"),
+                room=Room(slug=slug, name=slug.title(), site=site, capacity=capacity),
+                start=long_ago,
+            )
+            for slug, capacity in (("bureau", 1), ("salle", 6))
+        )
+        session.flush()
+        for device in session.scalars(select(Device)):
+            device.first_seen, device.last_seen = long_ago, heard
+    here = heard.astimezone(ZoneInfo("Europe/Paris"))
+    clock, day = f"{here.hour}\u202fh\u202f{here.minute:02d}", here.replace(hour=0, minute=0)
+    pages, reader = ("/devices", "/device-health", "/"), browser_of("reader")
+    for key in ("loire", "bureau"):
+        for path in (f"/device?key=g/{key}", f"/rooms/{key}"):
+            assert clock not in reader.get(path).text, path
+        told = reader.get(f"/api/v1/devices/g/{key}").json()["last_seen"]
+        assert datetime.fromisoformat(told) == day
+    free = {path: reader.get(path).text.count(clock) for path in pages}
+    assert free == {"/devices": 1, "/device-health": int(ago.days > 0), "/": 0}
+    told = reader.get("/api/v1/devices/g/salle").json()["last_seen"]
+    assert datetime.fromisoformat(told) == heard

@@ -246,6 +246,21 @@ def test_answers_of_the_month_that_runs_wait_for_its_end(sensed):
     assert "2026-03" in {each["month"] for each in given(sensed, "answers.csv", date(2026, 4, 1))}
 
 
+def test_answers_of_the_month_of_a_switch_wait_for_the_end_of_the_experiment(sensed):
+    """Once it is over the whole month is told: less those told before, few are left."""
+    with sensed.session() as session:
+        room = session.scalars(select(Room).where(Room.slug == "loire")).one()
+        session.add_all(
+            Answer(room_id=room.id, day=date(2026, 2, 1), hour=9, satisfaction=7) for _ in range(6)
+        )
+    whole = {
+        each["month"]: each["n"] for each in given(sensed, "answers.csv", AFTER) if each["answer"] == "7"
+    }
+    assert whole == {"2026-02": 6}
+    later = date(2026, 3, 1)  # the experiment runs on its last day, and February is over
+    assert {each["month"] for each in given(sensed, "answers.csv", later)} == {"2026-01"}
+
+
 def test_readings_are_those_of_rooms_and_what_runs_is_sealed(sensed, store):
     assert measured(sensed, store, AFTER) == [("g/loire", "loire", 600.0), ("g/loire", "loire", 900.0)]
     assert measured(sensed, store, DURING) == [("g/loire", "loire", 600.0)]
@@ -254,6 +269,7 @@ def test_readings_are_those_of_rooms_and_what_runs_is_sealed(sensed, store):
 def test_devices_do_not_tell_when_they_spoke_in_a_room_under_seal(sensed):
     heard = {each["device"]: each["last_seen"] for each in given(sensed, "devices.csv", DURING)}
     assert heard["g/loire"] is None
+    assert heard["g/bureau"] is None  # an office for one
     assert heard["g/nowhere"] is not None
     assert [each["room"] for each in given(sensed, "placements.csv", DURING)] == ["bureau", "loire"]
 

@@ -30,9 +30,21 @@ def test_the_example_of_a_file_is_one_that_can_be_declared(reader, registry, set
         assert experiments.compared(found)
 
 
+@pytest.mark.parametrize("path", ["/", "/experiments"])
+def test_the_example_names_the_rooms_that_are_there(reader, registry, settings, path):
+    """A room pasted from a spreadsheet has a key that no page had shown."""
+    now = datetime(2026, 11, 24, tzinfo=UTC)
+    with registry.session() as session:
+        declare(session, ROOMS.replace('slug = "', 'slug = "salle-'), "Camille", now, settings.zone)
+    file = unescape(re.search(r"(?s)<pre>(\[\[experiments\]\].*?)</pre>", reader.get(path).text)[1])
+    with registry.session() as session:
+        declare(session, file, "Camille", now, settings.zone)
+        assert len(experiments.find(session, "tables-hautes").arms) == 5
+
+
 def test_an_installation_that_nobody_may_sign_in_to_says_what_to_type(stranger, registry):
     page = stranger.get("/sign-in").text
-    typed = unescape(re.search(r"<pre>temoin user add (.*?)</pre>", page)[1])
+    typed = unescape(re.search(r"<pre>temoin user add (.*?)</pre>", re.sub("</?span[^>]*>", "", page))[1])
     assert typed == "vous@ville.example --role administrator"
     with registry.session() as session:
         users.add(session, "a@ville.example", "A", "reader", None, datetime.now(UTC))

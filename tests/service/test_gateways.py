@@ -19,8 +19,9 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from service import broker as access
-from service import cli
+from service import cli, sources
 from service.registry import gateways
+from service.registry.tables import Arm, Device, Experiment, Measure, Placement, Room, Site
 from service.settings import Settings
 
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
@@ -59,6 +60,8 @@ def test_a_gateway_is_told_what_to_type_and_only_hashes_are_kept(temoin, setting
     assert code == 0
     assert told(out, "user") == "hall"
     assert told(out, "topic") == "temoin/hall/DEVICE"
+    assert told(out, "payload") == told(out, "body")
+    assert f"password_file {settings.data_dir / 'broker' / 'passwd'}" in out
     password, token = told(out, "password"), told(out, "Authorization").removeprefix("Bearer ")
     with registry.session() as session:
         assert gateways.of_token(session, token, datetime.now(UTC)) == "hall"
@@ -445,7 +448,27 @@ def test_the_page_says_what_wants_attention(reader):
     assert "silent" not in rows["annexe"]
     assert all(word in rows["hall"] for word in ("silent", "100%", "25%", "ends soon"))
     assert "not declared" in rows["application"]
-    assert "never" in rows["cave"]
+    assert "nothing yet" in rows["cave"]
+    assert "silent" not in rows["cave"]  # « jamais muette » read as its contrary
+
+
+def test_a_source_whose_sensors_are_of_another_name_is_under_seal_with_them(registry):
+    """The Things Stack's topics begin with v3, its devices with their tenant."""
+    now = datetime.now(UTC)
+    with registry.session() as session:
+        room = Room(slug="loire", name="Loire", site=Site(slug="m", name="M"))
+        device = Device(key="city@tenant/a", gateway="city@tenant", first_seen=now, last_seen=now)
+        session.add(Placement(device=device, room=room, start=now - timedelta(days=9)))
+        session.add(Experiment(
+            slug="e", title="E", declared_at=now, sheet={}, washout=0, min_days=5, assignment="lot",
+            starts=now.date() - timedelta(days=20), ends=now.date() + timedelta(days=20),
+            arms=[Arm(room=room, switch=now.date() - timedelta(days=9))],
+            measures=[Measure(outcome="occupied_minutes", role="primary", better="higher", useful=15.0)],
+        ))  # fmt: skip
+        gateways.count(session, [("v3/city@tenant/devices/a/up", 1, now)] * 7, [])
+    with registry.session() as session:
+        [source] = sources.everything(session, now)
+    assert (source.name, {n for _, n in source.messages}) == ("v3", {None})
 
 
 def test_without_a_gateway_the_page_says_how_to_add_one(reader):

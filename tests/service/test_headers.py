@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urljoin, urlsplit
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboards import render
-from service.app import create_app
+from service.app import UPLOADS, create_app
 from service.auth import safe_path
 from service.registry import audit, experiments, shares, users
 from service.registry.tables import Arm, Device, Experiment, Room, Site
@@ -174,6 +175,33 @@ def test_what_is_too_large_is_refused_with_a_sentence(served, registry, token):
             assert answer.status_code == 413, route
             assert ("C’est trop volumineux" in answer.text) != path.startswith("/api/")
             check(route, answer)
+
+
+@pytest.mark.parametrize(("role", "status"), [("", 303), ("reader", 403), ("facilities", 422)])
+def test_of_a_large_file_no_more_is_taken_than_of_any_form_before_its_sender_is_known(
+    app, browser_of, role, status
+):
+    """Forty strangers at once would fill the disk of temporary files, and nobody's file would be taken."""
+    cookies = [] if not role else [(b"cookie", f"temoin={browser_of(role).cookies['temoin']}".encode())]
+    part = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\n\r\n'
+    part += b"x" * 999_000
+    for path in UPLOADS:
+        sent, answered = [], []
+
+        async def receive(sent=sent):
+            sent.append(part if not sent else b"x" * 1_000_000)
+            return {"type": "http.request", "body": sent[-1], "more_body": len(sent) < 10}
+
+        async def send(message, answered=answered):
+            answered.append(message.get("status"))
+
+        headers = [(b"content-type", b"multipart/form-data; boundary=x"), *cookies]
+        scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": headers}
+        asyncio.run(app(scope | {"http_version": "1.1", "scheme": "http"}, receive, send))
+        if status == 422:  # a form without its token, or nothing of a file in it: it was read
+            assert len(sent) == 10
+        else:
+            assert (answered[0], len(sent)) == (status, 3), path
 
 
 def test_nobody_is_led_elsewhere(served, registry, token):

@@ -7,6 +7,7 @@ import sqlite3
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from html.parser import HTMLParser
+from types import SimpleNamespace
 from urllib.parse import urlencode, urlsplit
 
 import pytest
@@ -19,7 +20,7 @@ from sensors.move import Refusal
 from sensors.reading import Message
 from service import river
 from service.app import create_app
-from service.auth import COOKIE
+from service.auth import COOKIE, Throttle
 from service.registry import password_links, users
 from service.registry.tables import (
     Arm,
@@ -651,3 +652,18 @@ def test_a_file_may_be_as_large_as_its_page_says(administrator, app):
     rows = b"02/03/2026 09:15;loire;21,4\n" * (app.state.settings.max_body_bytes // 25)
     files = {"file": ("large.csv", b"horodatage;sonde;Temp_C\n" + rows)}
     assert ours(administrator, "/import", {"csrf": administrator.csrf}, files=files).status_code == 303
+
+
+def test_a_line_of_ipv6_answers_as_one_address(app, registry, monkeypatch):
+    """Whoever has such a line has 2⁶⁴ addresses in it."""
+    monkeypatch.setattr(room_form, "_addresses", Throttle(limit=1, window=3600))
+    monkeypatch.setattr(room_form, "FASTEST", 0.0)
+    with registry.session() as session:
+        session.add(Room(slug="loire", name="Loire", site=Site(slug="mairie", name="Mairie"), capacity=8))
+    key = room_form.room_key(SimpleNamespace(app=app), "loire")
+    statuses = []
+    for host in ("2001:db8::1", "2001:db8::2", "2001:db8:0:1::1"):
+        visitor = TestClient(app, follow_redirects=False, client=(host, 5000))
+        form = Page("/r/loire", visitor.get(f"/r/loire?k={key}").text).forms[0]
+        statuses.append(visitor.post("/r/loire", data=form.sent() | {"satisfaction": ["4"]}).status_code)
+    assert statuses == [303, 429, 303]

@@ -62,6 +62,8 @@ def test_a_line_is_one_json_object_with_time_and_level(listen):
         "401 Client Error, headers {'Authorization': 'Token s3cr3t-value'}",
         "Bearer s3cr3t-value",
         "temoin-gw-s3cr3t-value was refused",
+        "temoin-api-s3cr3t-value was refused",
+        "GET /new-password/s3cr3t-value failed",
         "connection with password='s3cr3t-value' failed",
         'got {"token": "s3cr3t-value"}',
         "refused: $share/s3cr3t-value/temoin/#",

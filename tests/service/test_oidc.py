@@ -2,6 +2,7 @@
 
 import re
 import sys
+import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # test folders are not packages;
 
 import openid
 
-from service.oidc import LARGEST, LEEWAY, RENEWED, Provider, ProviderAway
+from service.oidc import AT_ONCE, LARGEST, LEEWAY, RENEWED, Provider, ProviderAway
 from service.registry import identities, users
 from service.registry.tables import Change, Identity, User
 from service.settings import Settings
@@ -458,6 +459,31 @@ def test_it_is_not_asked_again_at_once_and_is_after_a_while(settings, provider):
     now[0] = 1000.0
     asking.begin("/")
     assert len(provider.asked) == 2
+
+
+def test_a_slow_provider_keeps_a_few_waiting_and_pages_are_served_meanwhile(settings, provider):
+    """Forty threads serve every page: whoever comes while it is slow is not to have them all."""
+    asking, answers = Provider(settings), []
+    provider.awake.clear()
+
+    def come() -> None:
+        try:
+            answers.append(asking.begin("/"))
+        except ProviderAway as away:
+            answers.append(away)
+
+    coming = [threading.Thread(target=come) for _ in range(40)]
+    for each in coming:
+        each.start()
+    deadline = time.monotonic() + 3
+    while (waiting := sum(each.is_alive() for each in coming)) > AT_ONCE and time.monotonic() < deadline:
+        time.sleep(0.01)
+    provider.awake.set()
+    for each in coming:
+        each.join()
+    assert waiting <= AT_ONCE
+    assert sum(isinstance(each, ProviderAway) for each in answers) >= 40 - AT_ONCE
+    assert asking.begin("/")  # whoever left keeps no place
 
 
 NO_ANSWERS = {

@@ -132,6 +132,15 @@ def test_it_is_in_nobodys_hands_when_its_owner_is_deleted(camille, registry, num
     assert give(browser_of("analyst"), number("analyst")).status_code == 303
 
 
+def test_two_of_one_name_are_told_apart(camille, number, registry):
+    number("facilities")
+    with registry.session() as session:
+        users.add(session, "other@ville.example", "Facilities", "facilities", None, datetime.now(UTC))
+    page = camille.get(OWNER).text
+    assert "Facilities, facilities@ville.example" in page
+    assert "Facilities, other@ville.example" in page
+
+
 def test_it_may_be_laid_down(camille, registry, number):
     give(camille, number("facilities"))
     assert give(camille, "", number("facilities")).status_code == 303

@@ -235,7 +235,13 @@ def test_whoever_has_another_second_factor_is_told_by_mail(mailing, registry, ca
 
 @pytest.mark.parametrize(
     ("password", "again", "sentence"),
-    [("short", None, "12 signes au moins"), ("x" * 201, None, "200 signes au plus"), (NEW, OLD, "diffèrent")],
+    [
+        ("short", None, "12 signes au moins"),
+        ("x" * 129, None, "128 signes au plus"),
+        ("Motdepasse2026!", None, "parmi les premiers"),
+        ("Camille.Ville-13", None, "parmi les premiers"),
+        (NEW, OLD, "diffèrent"),
+    ],
 )
 def test_a_password_that_will_not_do_is_told_and_the_link_stays(
     stranger, registry, link, password, again, sentence

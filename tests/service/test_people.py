@@ -10,11 +10,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import event
+from structlog.testing import capture_logs
 
 from service.browser import browser_named
-from service.registry import audit, password_links, people, users
+from service.registry import audit, identities, password_links, people, users
+from service.registry.identities import Told
 from service.registry.people import ChangedMeanwhile, Facts, LastAdministrator
-from service.registry.tables import Base
+from service.registry.tables import Base, Identity
 
 HOUR = timedelta(hours=1)
 
@@ -101,6 +103,34 @@ def test_two_administrators_at_once_cannot_lock_everybody_out(either_registry, m
     for thread in threads:
         thread.join(timeout=30)
     assert len(refused) == 1
+
+
+def test_nor_can_a_directory_that_says_so_of_both_at_once(either_registry, marie, now):
+    """Each comes by the provider, whose groups make neither an administrator any more."""
+    with either_registry.session() as session:
+        zoe = users.add(session, "zoe@ville.example", "Zoé", "administrator", None, now)
+        for each in (marie, zoe):
+            session.add(Identity(issuer="i", subject=each.email, user_id=each.id, linked_at=now))
+    both = threading.Barrier(2)
+
+    def wait_for_the_other(_connection, _cursor, statement, *_about) -> None:
+        with suppress(threading.BrokenBarrierError):
+            if statement.startswith("UPDATE users"):
+                both.wait(0.5)
+
+    def sign_in(person) -> None:
+        told = Told("i", person.email, person.email, person.name, email_verified=True, role="reader")
+        with either_registry.session() as session:
+            identities.person(session, told, now)
+
+    event.listen(either_registry.engine, "before_cursor_execute", wait_for_the_other)
+    threads = [threading.Thread(target=sign_in, args=(each,), daemon=True) for each in (marie, zoe)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=30)
+    with either_registry.session() as session:
+        assert [each.role for each in users.everyone(session)].count("administrator") == 1
 
 
 def test_closing_an_account_signs_out_everywhere(registry, nora, now):
@@ -383,10 +413,18 @@ def test_one_changes_ones_password_knowing_the_one_that_is(browser_of, registry)
         assert (change.who, change.after) == ("Reader <reader@ville.example>", {"password_hash": "•"})
 
 
+def test_one_is_told_what_is_kept_of_oneself(reader):
+    page = reader.get("/account").text
+    assert "Ce que Témoin garde de vous" in page
+    for told in ("votre adresse", "vos sessions", "vos changements", "Ce que vous lisez"):
+        assert told.lower() in page.lower(), told
+
+
 def test_a_password_that_cannot_be_is_said_and_not_shown_again(reader):
     for new, again, says in (
-        ("short", "short", "de 12 à 200"),
-        ("x" * 10_000, "x" * 10_000, "de 12 à 200"),
+        ("short", "short", "de 12 à 128"),
+        ("x" * 10_000, "x" * 10_000, "de 12 à 128"),
+        ("reader.reader-1", "reader.reader-1", "parmi les premiers"),
         ("battery staple", "battery stable", "pas les mêmes"),
     ):
         answer = send(reader, "/account/password", current="correct horse", new=new, again=again)
@@ -430,3 +468,16 @@ def test_a_command_that_cannot_be_is_one_sentence(temoin, nora, command, says):
     temoin("user", "role", nora.email, "administrator")
     code, _, err = temoin("user", *command)
     assert (code, says in err, err.count("\n")) == (1, True, 1)
+
+
+def test_whoever_makes_a_link_for_somebody_else_is_in_the_log(browser_of, registry):
+    """With it they could act in that person's name: the audit would say that person."""
+    with registry.session() as session:
+        other = users.add(session, "nora@ville.example", "Nora", "administrator", None, datetime.now(UTC))
+    browser = browser_of("administrator")
+    with capture_logs() as logs:
+        browser.post(f"/people/{other.id}/link", data={"csrf": browser.csrf})
+    with registry.session() as session:
+        me = users.find(session, "administrator@ville.example").id
+    made = [each for each in logs if each["event"] == "password_link_made"]
+    assert [(each["user"], each["by"]) for each in made] == [(other.id, me)]

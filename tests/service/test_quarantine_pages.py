@@ -77,6 +77,15 @@ def test_the_form_guesses_what_it_can(staff):
     assert form["choice/v/t1"] == ""
 
 
+def test_a_message_that_is_one_value_is_called_the_whole_message(staff, registry):
+    landed = ("usine/c17/etat", b"{}")  # as the two that wait
+    refuse(registry, landed, landed, ("usine/c19/t", b"21.4"))
+    latest = max(re.findall(r'href="(/quarantine/\d+)"', staff.get("/quarantine").text))
+    page = staff.get(latest).text
+    assert '<th scope="row" class="mono">tout le message</th>' in page
+    assert 'aria-label="Ce qu’est tout le message"' in page
+
+
 def test_a_preview_shows_the_readings_and_keeps_nothing(staff, registry):
     form = opened(staff) | {"choice/v/t1": "temperature|°C", "scale/v/t1": "0,1", "do": "try"}
     page = staff.post("/quarantine/1/map", data=form)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta
+from html import unescape
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -94,7 +95,7 @@ def test_the_list_says_use_comfort_and_coverage_of_the_last_two_full_weeks(reade
     assert "600 ppm → puis 600 ppm" in line
     assert "90 % → puis 79 %" in line  # one day of seven was hardly observed, and says nothing of use
     isac = page[page.index("Isac") : page.index("Loire")]
-    assert "– → puis –" in isac
+    assert "– – –" in isac  # unknown both weeks: said once
     assert "aucun" in isac
 
 
@@ -117,7 +118,7 @@ def test_an_office_of_one_tells_nothing_of_who_is_there(reader):
     assert "30 %" not in line
     assert "600 ppm" in line
     beside = words_of(reader.get("/rooms/compare?room=bureau&room=loire"))
-    assert beside.count("Taux d’occupation") == 1
+    assert beside.count("Voir les chiffres : Taux d’occupation") == 1
     table = beside[beside.index("Taux d’occupation") : beside.index("CO₂")]
     assert re.search(r"Semaine du Bureau Loire .* – 40,0", table)
 
@@ -220,6 +221,24 @@ def say(store, *told):
 
 
 @pytest.mark.usefixtures("house")
+def test_a_room_without_a_sensor_leads_whoever_may_to_the_page_that_places_one(reader, browser_of):
+    page = browser_of("facilities").get("/rooms/isac").text
+    assert 'href="/devices">Choisir un capteur' in page
+    assert 'href="/rooms/isac/facts">Corriger' in page
+    assert "temoin declare" not in page
+    for absent in ("Choisir un capteur", "/facts"):
+        assert absent not in reader.get("/rooms/isac").text
+
+
+@pytest.mark.usefixtures("house")
+def test_the_address_written_under_a_code_is_the_one_it_leads_to(reader, stranger):
+    """Typed by who has no camera, the address without its key was refused."""
+    page = reader.get("/rooms/loire/poster").text
+    typed = unescape(re.search(r'<p class="sub">(https?://[^<]+)</p>', page)[1])
+    assert stranger.get(typed).status_code == 200
+
+
+@pytest.mark.usefixtures("house")
 def test_a_room_shows_nothing_of_today(reader, store):
     """15:00 UTC is 16:00 in Paris: today began 16 hours ago."""
     say(store, (2, "co2", 1987.0), (15.5, "people", 7.0), (30, "co2", 612.0), (29, "co2", 634.0))
@@ -240,6 +259,13 @@ def test_a_day_in_the_past_is_shown_whole_and_leads_on(reader, store):
     assert "701" in words_of(answer)
     assert f"until={TODAY - timedelta(days=3)}" in answer.text.replace("&amp;", "&")
     assert f"until={TODAY - timedelta(days=1)}" in answer.text
+
+
+@pytest.mark.usefixtures("house")
+@pytest.mark.parametrize("until", ["0001-01-01", "0001-01-08", "9999-12-31"])
+@pytest.mark.parametrize("span", ["day", "week"])
+def test_a_day_beyond_any_calendar_is_one_without_measures(reader, until, span):
+    assert reader.get(f"/rooms/loire?span={span}&until={until}").status_code == 200
 
 
 @pytest.mark.parametrize(

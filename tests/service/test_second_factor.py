@@ -269,12 +269,15 @@ def made(browser):
 def test_one_makes_it_with_the_password_and_a_code_and_sees_ten_recovery_codes_once(ana, registry):
     assert "Ce n’est pas votre mot de passe actuel" in sent(ana, "/account/second-factor", current="no").text
     page = sent(ana, "/account/second-factor", current=PASSWORD)
+    assert 'aria-label="Code QR de ce compte' in page.text  # 32 characters are typed wrong
     wrong = ana.post("/account/second-factor/code", data=hidden(page) | {"code": "no"})
     assert wrong.status_code == 422
     assert hidden(wrong)["draft"] == hidden(page)["draft"]
     with registry.session() as session:
         assert second_factor.of(session, users.known(session, "ana@ville.example")) is None
+    assert "Le mettre en place" in ana.get("/account").text
     _, done = made(ana)
+    assert "Il est en place" in ana.get("/account").text
     recovery = re.findall(r"^(?:<pre[^>]*>)?((?:[A-Z2-7]{4} ){5}[A-Z2-7]{4})$", done.text, re.MULTILINE)
     assert len(set(recovery)) == 10
     assert recovery[0] not in ana.get("/account/second-factor").text

@@ -148,6 +148,18 @@ def test_what_fewer_than_five_said_is_not_shared(registry, facilities, stranger,
     assert ("Moins de 5 réponses" in page) != shown
 
 
+@pytest.mark.parametrize(("since", "shown"), [(4, False), (5, True)])
+def test_remarks_are_not_those_of_fewer_than_five_though_more_spoke_before_the_switch(
+    registry, facilities, since, shown
+):
+    trial(registry, TODAY - timedelta(days=90), answers=since)
+    with registry.session() as session:
+        loire = session.scalars(select(Room).where(Room.slug == "loire")).one()
+        before = experiments.find(session, "tables").starts
+        session.add_all(Answer(room_id=loire.id, day=before, hour=9, satisfaction=6) for _ in range(9))
+    assert ("remarque 1" in facilities.get("/experiments/tables").text) == shown
+
+
 def test_expired_revoked_and_unknown_answer_the_same(sharer, registry, stranger):
     expired, revoked, unknown = make(sharer, "7"), make(sharer, "90"), "/s/" + "A" * 43
     assert revoke(sharer, 2).status_code == 303

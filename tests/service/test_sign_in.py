@@ -13,12 +13,13 @@ import pytest
 from fastapi import Depends, Request
 from fastapi.responses import JSONResponse
 from fastapi.testclient import TestClient
+from structlog.testing import capture_logs
 
 from service.auth import Throttle, csrf_checked, safe_path, signed_in
 from service.registry import users
 from service.registry.tables import Session
 from service.settings import Settings
-from service.web.sign_in import HASHING, OF_ACCOUNT, OF_ADDRESS, WAITING
+from service.web.sign_in import HASHING, OF_ACCOUNT, OF_ADDRESS, OF_ALL, WAITING
 
 pytestmark = pytest.mark.usefixtures("camille")
 PASSWORD = "correct horse battery"
@@ -222,6 +223,45 @@ def test_a_line_of_ipv6_is_one_address_and_an_office_may_sign_in(app, checked):
     assert len(checked) == 2 * OF_ADDRESS + 5
 
 
+def shut_out(app, account="camille@ville.example"):
+    """What somebody elsewhere who guesses, from as many addresses as they like, does to everybody."""
+    for key in (account, "x@y.example"):
+        for _ in range(OF_ACCOUNT):
+            app.state.throttles["account"].failed(key)
+    for _ in range(OF_ALL):
+        app.state.throttles["all"].failed("*")
+
+
+@pytest.mark.usefixtures("checked")
+def test_nobody_shuts_out_who_signed_in_with_this_browser_before(stranger, app):
+    fill_in(stranger)
+    stranger.cookies.delete("temoin")
+    shut_out(app)
+    assert fill_in(TestClient(app, follow_redirects=False)).status_code == 429
+    assert fill_in(stranger).status_code == 303
+    stranger.cookies.delete("temoin")
+    assert fill_in(stranger, "x@y.example").status_code == 429  # as anybody, with another account
+
+
+@pytest.mark.usefixtures("checked")
+def test_nor_does_such_a_browser_guess_more_often(stranger, app):
+    fill_in(stranger)
+    stranger.cookies.delete("temoin")
+    statuses = [fill_in(stranger, password=f"guess {n}").status_code for n in range(OF_ACCOUNT + 3)]
+    assert statuses == [401] * OF_ACCOUNT + [429] * 3
+    assert (
+        app.state.throttles["account"].blocked_for("camille@ville.example") == 0
+    )  # nobody else waits for it
+
+
+@pytest.mark.usefixtures("checked")
+@pytest.mark.parametrize("forged", ["", "made-up", "WyJ4IiwieSJd.abc.def"])
+def test_a_browser_that_says_so_itself_is_not_known(stranger, app, forged):
+    shut_out(app)
+    stranger.cookies.set("temoin-browser", forged)
+    assert fill_in(stranger).status_code == 429
+
+
 @pytest.mark.parametrize("email", ["camille@ville.example", "x@y.example"])
 def test_whoever_has_to_wait_is_told_alike_with_and_without_an_account(stranger, app, email):
     app.state.throttles["account"].limit = 1
@@ -366,9 +406,72 @@ def test_what_another_site_sent_is_not_kept(stranger, headers):
 
 
 @pytest.mark.usefixtures("forms")
+@pytest.mark.parametrize("path", ["/sign-in", "/sign-in/code", "/sign-in/resume"])
+@pytest.mark.parametrize("headers", [{}, {"origin": "https://evil.example"}, {"sec-fetch-site": "same-site"}])
+def test_what_another_site_says_was_typed_is_not_shown_as_if_it_had_been(stranger, path, headers):
+    forged = {"kept-to": "/people", "kept.email": "mallory@evil.example", "kept.role": "administrator"}
+    answer = stranger.post(path, data=forged, headers=headers)
+    assert (answer.status_code, "mallory" in answer.text) == (403, False)
+    fill_in(stranger)
+    assert "mallory" not in stranger.post(path, data=forged, headers=headers).text
+    assert "mallory" in stranger.post(path, data=forged, headers=OURS).text  # ours, left open
+
+
+@pytest.mark.usefixtures("forms")
 def test_what_is_kept_goes_to_our_own_pages_only_and_is_bounded(stranger):
     long = {"note": "x" * 200_001}
     assert stranger.post("/echo", data=long, headers=OURS).headers["location"] == "/sign-in"
     page = stranger.get("/sign-in")
     evil = hidden(page) | {"kept-to": "https://evil.example", "kept.a": "b", "email": "camille@ville.example"}
     assert stranger.post("/sign-in", data=evil | {"password": PASSWORD}).headers["location"] == "/"
+
+
+# ------------------------------------------------------------------------------------ what the log says of it
+
+
+def told(logs, *events):
+    """What the log says of signing in, without its level."""
+    return [
+        {name: value for name, value in each.items() if name != "log_level"}
+        for each in logs
+        if each["event"] in events
+    ]
+
+
+def test_who_signed_in_and_who_was_refused_is_in_the_log_by_number(app, stranger, camille, link):
+    with capture_logs() as logs:
+        fill_in(stranger, password="wrong")
+        fill_in(stranger, "my-password-typed-as-address")
+        fill_in(stranger)
+        csrf = re.search(r'name="csrf" value="([0-9a-f]+)"', stranger.get("/method").text)[1]
+        stranger.post("/sign-out", data={"csrf": csrf})
+        stranger.get(f"/sign-in/{link}")
+        stranger.get("/sign-in/made-up")
+        TestClient(app).get("/sign-in/made-up")
+        app.state.throttles["account"].limit = 1
+        app.state.throttles["account"].failed(camille.email)
+        fill_in(TestClient(app))
+    assert told(logs, "signed_in", "sign_in_refused", "signed_out") == [
+        {"event": "sign_in_refused", "why": "wrong", "user": camille.id},
+        {"event": "sign_in_refused", "why": "wrong", "user": None},
+        {"event": "signed_in", "how": "password", "user": camille.id},
+        {"event": "signed_out", "user": camille.id},
+        {"event": "signed_in", "how": "link", "user": camille.id},
+        {"event": "sign_in_refused", "why": "link_used", "user": None},
+        {"event": "sign_in_refused", "why": "too_many", "user": None},
+    ]
+    assert not any(
+        secret in str(logs) for secret in (PASSWORD, 'wrong"', "my-password", link, "@", "Camille")
+    )
+
+
+def test_who_was_refused_something_is_in_the_log_by_number_and_who_was_not_is_not(reader, registry):
+    with registry.session() as session:
+        number = users.find(session, "reader@ville.example").id
+    with capture_logs() as logs:
+        assert reader.get("/people").status_code == 403
+        assert reader.post("/account/sessions", data={"csrf": "forged"}).status_code == 403
+        assert reader.get("/rooms").status_code == 200
+    assert [(each["status"], each.get("user")) for each in told(logs, "request")] == [
+        (403, number), (403, number), (200, None),
+    ]  # fmt: skip

@@ -70,6 +70,11 @@ def test_again_with_the_same_names_changes_them(staff, registry):
         assert session.execute(select(Room.slug, Room.capacity)).all() == [("loire", 10)]
 
 
+def test_headings_may_say_their_unit():
+    [(_, facts)] = places.pasted("Salle\tPlaces\tSurface (m²)\tVolume (m³)\nLoire\t8\t20\t50\n")
+    assert (facts.capacity, facts.area_m2, facts.volume_m3) == (8, 20, 50)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -83,6 +88,7 @@ def test_again_with_the_same_names_changes_them(staff, registry):
         ("a\u202eb", "caractères invisibles"),
         ("Loire;8;étage où se trouve la salle du conseil", "Cet étage est trop long"),
         ("Loire;8;2;nan", "de 1 à 10\u202f000 m²"),
+        ("erdre;8", "Ce nom est déjà plus haut dans la liste"),
     ],
 )
 def test_a_list_with_a_wrong_line_keeps_nothing_and_comes_back(staff, registry, text, said):
@@ -133,6 +139,7 @@ def test_public_holidays_of_a_year_and_days_of_ones_own(staff, site):
     assert post(staff, "/site/mairie/closed", day=f"{year}-12-24", reason="Pont de Noël").status_code == 303
     page = staff.get("/site/mairie").text
     assert "Fête nationale" in page
+    assert "Jour de l’an" in page
     assert "Pont de Noël" in page
     with site.session() as session:
         assert len(session.scalars(select(Closure)).all()) == 12
@@ -189,7 +196,7 @@ def test_what_has_a_history_is_not_deleted(staff, site):
 
 
 def test_addresses_are_made_of_names_and_never_twice(staff, registry):
-    for name in ("Hôtel de Ville", "Hôtel de ville", "Hôtel de Ville !", "Hôtel de Ville !"):
+    for name in ("Hôtel de Ville", "Hôtel-de-Ville", "Hôtel de Ville !", "Hôtel de Ville !"):
         post(staff, "/sites", **{**HOURS, "name": name})
     post(staff, "/sites", **{**HOURS, "name": "会議室"})
     with registry.session() as session:
@@ -233,9 +240,10 @@ def test_a_reader_is_not_sent_where_no_reader_may_go(reader):
         assert "/sites" not in reader.get(path).text
 
 
-def test_a_second_site_of_a_name_is_refused_and_the_form_keeps_what_was_typed(staff):
+@pytest.mark.parametrize("name", ["Annexe", "annexe"])
+def test_a_second_site_of_a_name_is_refused_and_the_form_keeps_what_was_typed(staff, name):
     """Two of one name in a list are told apart by nobody."""
     post(staff, "/sites", **HOURS)
-    answer = post(staff, "/sites", **{**HOURS, "opens": "07:15"})
+    answer = post(staff, "/sites", **{**HOURS, "name": name, "opens": "07:15"})
     assert (answer.status_code, "Un lieu a déjà ce nom" in answer.text) == (422, True)
     assert 'value="07:15"' in answer.text
