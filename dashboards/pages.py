@@ -1517,20 +1517,32 @@ class ApiParameter:
 
 @dataclass(frozen=True)
 class ApiOperation:
-    """One thing the API does, and the statuses it answers with."""
+    """One thing the API does, what is sent and what comes back as JSON, and how else it may answer."""
 
     method: str
     path: str
     summary: str
     parameters: tuple[ApiParameter, ...]
+    body: str
+    answer: str
     answers: tuple[tuple[int, str], ...]
 
 
 @dataclass(frozen=True)
-class ApiPage:
-    """The API, from its OpenAPI description."""
+class ApiNoun:
+    """What the API does with one kind of thing."""
 
+    name: str
+    text: str
     operations: tuple[ApiOperation, ...]
+
+
+@dataclass(frozen=True)
+class ApiPage:
+    """The API, from its OpenAPI description; `refusals` are what nearly every answer may be instead."""
+
+    nouns: tuple[ApiNoun, ...]
+    refusals: tuple[tuple[int, str], ...]
     template = "api.html"
 
 

@@ -84,7 +84,7 @@ class Person:
 
 
 def current_person(request: Request) -> Person | None:
-    """The person whose session cookie came with this request; below `/api/` also whose token.
+    """The person whose session cookie came with this request; below `/api/v1/` also whose token.
 
     Raises HTTPException: 401 for a token that opens nothing, 403 for one that only reads.
     """
@@ -117,7 +117,7 @@ def _api_token(request: Request) -> str | None:
     """The token of a person's program that came with this request."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     ours = scheme.lower() == "bearer" and token.startswith(users.API_TOKEN)
-    return token.strip() if ours and request.url.path.startswith("/api/") else None
+    return token.strip() if ours and request.url.path.startswith("/api/v") else None
 
 
 def _of_token(request: Request, token: str) -> Person:

@@ -7,7 +7,7 @@ total over several rooms is shown only when none of them is hidden, since the re
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from service.registry import experiments
@@ -60,10 +60,3 @@ def heard(
         return None
     local = at.astimezone(zone)
     return local.date() if room is not None and (room.capacity == 1 or room.slug in hidden) else local
-
-
-def instant(told: datetime | date | None, zone: tzinfo) -> datetime | None:
-    """What `heard` told as an instant (UTC): of a day alone its local midnight."""
-    if told is not None and not isinstance(told, datetime):
-        told = datetime.combine(told, time(), zone)
-    return None if told is None else told.astimezone(UTC)

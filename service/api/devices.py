@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
@@ -193,6 +193,8 @@ def _device(
     device: Device, room: Room | None, hidden: Container[str], zone: tzinfo, *, silent: bool
 ) -> ApiDevice:
     heard = embargo.heard(device.last_seen, room, hidden, zone)
+    if heard is not None and not isinstance(heard, datetime):
+        heard = datetime.combine(heard, time(), zone)
     return ApiDevice(
         key=device.key,
         gateway=device.gateway,
@@ -200,6 +202,6 @@ def _device(
         room=None if room is None else room.slug,
         heartbeat_minutes=device.heartbeat_minutes,
         first_seen=device.first_seen,
-        last_seen=embargo.instant(heard, zone),
+        last_seen=None if heard is None else heard.astimezone(UTC),
         silent=silent,
     )

@@ -198,7 +198,7 @@ LEARNED = {
     "on": "2026-02-10",
     "lessons": "Prévoir une multiprise par table.",
 }
-SILENT = {"device": DEVICE["key"], "room": "loire", "last_seen": MOMENT, "experiment": "tables"}
+SILENT = {"device": DEVICE["key"], "room": "loire", "last_seen": DAY, "experiment": "tables"}
 STANDSTILL = {"kind": "broker", "since": MOMENT, "waiting": 12}
 TODAY = {
     "today": "2026-04-10",

@@ -23,6 +23,9 @@ from service.web.form import form_url
 from service.web.reply import now, today
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+    from datetime import tzinfo
+
     from sqlalchemy.orm import Session
 
     from service.registry.tables import Placement, Room, Site
@@ -66,13 +69,16 @@ class ApiRoom:
 
 @dataclass(frozen=True)
 class ApiThere:
-    """A device in a room from `start` (included) to `end` (excluded; null while it is there), UTC."""
+    """A device in a room from `start` (included) to `end` (excluded; null while it is there), UTC.
+
+    `last_seen` is its local day alone in a room under seal or for one person: it would tell who is there.
+    """
 
     device: str
     label: str | None
     start: datetime
     end: datetime | None
-    last_seen: datetime | None
+    last_seen: datetime | date | None
     silent: bool
 
 
@@ -359,9 +365,10 @@ def _whole(request: Request, session: Session, room: Room) -> ApiRoomWhole:
     placed = devices.placements_of(session, room.id)
     silent = device_health.silent(session, [each.device for each in placed], at, state.settings.zone)
     here = {each.device_key for each in placed if each.end is None}
+    hidden, zone = embargo.embargoes(session, at.date()), state.settings.zone
     return ApiRoomWhole(
-        **_facts(room, room.site, embargo.embargoes(session, at.date()).get(room.slug)),
-        devices=[_there(each, silent=each.device_key in silent) for each in placed],
+        **_facts(room, room.site, hidden.get(room.slug)),
+        devices=[_there(each, hidden, zone, silent=each.device_key in silent) for each in placed],
         experiments=[slug for slug, _ in experiments.of_room(session, room.id)],
         form=form_url(request, room.slug),
         notice=notice.of_room(room, here, state.store, state.settings),
@@ -369,12 +376,13 @@ def _whole(request: Request, session: Session, room: Room) -> ApiRoomWhole:
     )
 
 
-def _there(placed: Placement, *, silent: bool) -> ApiThere:
+def _there(placed: Placement, hidden: Container[str], zone: tzinfo, *, silent: bool) -> ApiThere:
+    heard = embargo.heard(placed.device.last_seen, placed.room, hidden, zone)
     return ApiThere(
         device=placed.device_key,
         label=placed.device.label,
         start=placed.start,
         end=placed.end,
-        last_seen=placed.device.last_seen,
+        last_seen=heard.astimezone(UTC) if isinstance(heard, datetime) else heard,
         silent=silent and placed.end is None,
     )

@@ -94,7 +94,7 @@ def add_site(request: Request, said: NewSite) -> ApiSiteWhole:
     """One site more; its `slug` is made of its name."""
     hours = _hours(said)
     with request.app.state.registry.session() as session:
-        if any(each.name == hours.name for each in rooms.sites(session)):
+        if any(each.name.casefold() == hours.name.casefold() for each in rooms.sites(session)):
             refuse({"name": "taken"}, 409)
         zone = request.app.state.settings.zone
         return _whole(places.save_site(session, None, hours, datetime.now(UTC), zone))

@@ -9,13 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Request
 
 from dashboards.pages import Deadline, ExperimentLine, Growth, Learned, ToLookAt
-from service import embargo
 from service.auth import Person, signed_in
 from service.web.home import of_today
 
 if TYPE_CHECKING:
-    from datetime import tzinfo
-
     from dashboards.pages import HomePage, SilentDevice
 
 router = APIRouter(prefix="/api/v1/today", tags=["today"])
@@ -23,11 +20,11 @@ router = APIRouter(prefix="/api/v1/today", tags=["today"])
 
 @dataclass(frozen=True)
 class ApiSilent:
-    """A silent device that costs a running experiment its days; last seen on the day that begins at `last_seen`."""
+    """A silent device that costs a running experiment its days; last heard on a local day, no more."""
 
     device: str
     room: str | None
-    last_seen: datetime | None
+    last_seen: datetime | date | None
     experiment: str
 
 
@@ -77,12 +74,12 @@ def get_today(request: Request, person: Annotated[Person, Depends(signed_in)]) -
         page = of_today(request, session, person)
     told: dict[str, Any] = {name: getattr(page, name) for name in SAME}
     told |= {name: list(getattr(page, name)) for name in LISTS}
-    silent = [_silent(each, request.app.state.settings.zone) for each in page.silent]
+    silent = [_silent(each) for each in page.silent]
     return ApiToday(**told, silent=silent, standstill=_standstill(page))
 
 
-def _silent(each: SilentDevice, zone: tzinfo) -> ApiSilent:
-    seen = embargo.instant(each.last_seen, zone)
+def _silent(each: SilentDevice) -> ApiSilent:
+    seen = each.last_seen.astimezone(UTC) if isinstance(each.last_seen, datetime) else each.last_seen
     return ApiSilent(each.key, each.room_slug, seen, "" if each.experiment is None else each.experiment[0])
 
 

@@ -183,6 +183,7 @@ def test_a_bad_line_is_named_and_the_others_are_read(read, line: str, words: str
         ),
         ("room,room,probe,when,co2_ppm,rh,temp_f,pir\n", "line 1: two columns are called room"),
         ("", "line 1: the file has no header"),
+        ('"room,when,co2_ppm\n', "line 1: unexpected end of data"),
         (f'{HEADER}\n101,"bms,2025\n', "line 2: unexpected end of data"),
         (b"PK\x03\x04rest", "save the sheet as CSV"),
         (b"PAR1 but not really", "not readable as Parquet"),

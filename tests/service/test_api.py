@@ -208,3 +208,8 @@ def test_the_api_describes_itself_with_nothing_from_elsewhere(app, reader):
     assert all(path in page for path in described["paths"])
     assert "<script" not in page
     assert "//cdn" not in page
+    for noun in described["tags"]:  # one finds it by its noun, with an example of what is sent
+        assert f'href="#{noun["name"]}"' in page
+        assert f'<section id="{noun["name"]}"' in page
+    assert "&#34;switch&#34;: &#34;2026-04-01&#34;" in page
+    assert page.count("The registry or the store does not answer") == 1

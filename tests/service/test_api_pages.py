@@ -124,6 +124,9 @@ def test_of_a_room_under_seal_the_coverage_is_told_alone(api, house):
         trial(session, "tables", -60, -30, 30)
     found = {each["room"]: each for each in api("weeks").json()}
     assert found["loire"]["hidden_by"] == "tables"
+    assert api("rooms/loire").json()["devices"][0]["last_seen"] == str(TODAY)  # its hour would tell
+    assert api("rooms/cens").json()["devices"][0]["last_seen"] == str(TODAY)
+    assert "T" in api("rooms/erdre").json()["devices"][0]["last_seen"]
     assert [(each["means"], each["coverage"]) for each in found["loire"]["weeks"]] == [
         ({}, pytest.approx(0.9))
     ] * 2

@@ -80,6 +80,11 @@ def test_a_session_is_no_token_and_a_token_no_session(app, staff):
     assert browser.get("/api/v1/rooms").status_code == 401
 
 
+def test_a_token_of_nobody_is_no_failure_of_ours_on_a_page(app):
+    answer = program(app, "temoin-api-guessed").get("/api/docs", follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in?next=/api/docs")
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [
