@@ -6,8 +6,8 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from dashboards.language import N_, Language
-from dashboards.words import ASSIGNMENTS, DECISIONS, lower_first
+from dashboards.language import N_, Language, lower_first
+from dashboards.words import ASSIGNMENTS, DECISIONS
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo

@@ -9,14 +9,14 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dashboards.pages import RoomBeside
+from dashboards.pages.rooms import RoomBeside
 from experiments.estimate import RoomChange
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import date
 
-    from dashboards.pages import CoverageDay, ExperimentPage
+    from dashboards.pages.experiments import CoverageDay, ExperimentPage
     from experiments.design import Measure
     from experiments.estimate import Estimate
 

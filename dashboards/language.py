@@ -221,3 +221,13 @@ def _catalogue(locale: Locale) -> Catalog:
 
     with files("dashboards").joinpath(f"locales/{locale}/LC_MESSAGES/temoin.po").open("rb") as file:
         return read_po(file, locale=locale)
+
+
+def upper_first(text: str) -> str:
+    """The text with a capital, as a title or a cell begins."""
+    return text[:1].upper() + text[1:]
+
+
+def lower_first(text: str) -> str:
+    """A label inside a sentence; `CO₂` stays as it is."""
+    return text if text[1:2].isupper() else text[:1].lower() + text[1:]

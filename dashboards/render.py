@@ -13,14 +13,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from dashboards import changes, charts, glossary, series, words
-from dashboards.language import Language, coded, language, plain, rich
-from dashboards.pages import Frame
+from dashboards.language import Language, coded, language, lower_first, plain, rich, upper_first
+from dashboards.pages.frame import Frame
 from sensors.metrics import METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dashboards.pages import Page
+    from dashboards.pages.frame import Page
 
 _TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml", ".js": "text/javascript; charset=utf-8"}
 
@@ -78,11 +78,9 @@ def _environment(locale: str) -> Environment:
     )
     environment.globals.update(_vocabulary(say))
     environment.filters["code"] = coded
-    environment.filters["lower_first"] = words.lower_first
-    environment.filters["upper_first"] = words.upper_first
-    environment.filters["label_of"] = lambda measure: words.lower_first(
-        words.Spoken(say, measure.outcome).label
-    )
+    environment.filters["lower_first"] = lower_first
+    environment.filters["upper_first"] = upper_first
+    environment.filters["label_of"] = lambda measure: lower_first(words.Spoken(say, measure.outcome).label)
     return environment
 
 

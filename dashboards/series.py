@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from dashboards.language import Language
-    from dashboards.pages import Daily, RoomPage, Series
+    from dashboards.pages.rooms import Daily, RoomPage, Series
 
 DATES_ON_A_PHONE = 4  # at most, that none touches the next
 WIDTH, HEIGHT = 1000, 150  # of the drawing's own coordinates; HEIGHT is also its height in px

@@ -14,7 +14,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from dashboards import render
-from dashboards.pages import ErrorPage, Frame
+from dashboards.pages.about import ErrorPage
+from dashboards.pages.frame import Frame
 from sensors.reading import StoreError
 from service.auth import CsrfRejected, SecondFactorNeeded, SignInNeeded, current_person
 from service.middleware import secure

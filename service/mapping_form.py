@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dashboards.pages import FieldRow as Row
-from dashboards.pages import MappingForm
+from dashboards.pages.quarantine import FieldRow as Row
+from dashboards.pages.quarantine import MappingForm
 from sensors.decode import Decoder
 from sensors.mapping import (
     LONGEST,

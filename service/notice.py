@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dashboards.pages import Notice
+from dashboards.pages.rooms import Notice
 from sensors.metrics import METRICS
 from sensors.reading import StoreError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from dashboards.pages import Series
+from dashboards.pages.rooms import Series
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from dashboards.pages import RoomSeason, VoicesOfMonth
+from dashboards.pages.rooms import RoomSeason, VoicesOfMonth
 from service import weeks
 from service.registry import answers, outcomes
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from sqlalchemy import and_, func, select
 
-from dashboards.pages import Deadline, Growth, Learned, ToLookAt
+from dashboards.pages.home import Deadline, Growth, Learned, ToLookAt
 from service.registry import experiments, gateways
 from service.registry.tables import Answer, Arm, Decision, Deviation, Experiment, GatewayDay, GatewayToken
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from dashboards.pages import Choice
+    from dashboards.pages.experiments import Choice
 
 AHEAD = timedelta(days=14)
 NOTED = timedelta(days=7)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from dashboards.pages import RoomWeek
+from dashboards.pages.rooms import RoomWeek
 from service.registry import outcomes
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 
-from dashboards.pages import ApiNoun, ApiOperation, ApiPage, ApiParameter
+from dashboards.pages.about import ApiNoun, ApiOperation, ApiPage, ApiParameter
 from service.api.examples import EXAMPLES
 from service.api.paging import LINK
 from service.auth import COOKIE, Person, signed_in

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 
-from dashboards.pages import ExportColumn
+from dashboards.pages.files import ExportColumn
 from service.api.documentation import ErrorEnvelope
 from service.api.said import Day
 from service.auth import needs

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from pydantic import Field, WithJsonSchema
 
-from dashboards.pages import Notice
+from dashboards.pages.rooms import Notice
 from service import device_health, embargo, notice, places, room_series, seasons
 from service.api.mistakes import refuse
 from service.api.paging import Paging

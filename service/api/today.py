@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request
 
-from dashboards.pages import Deadline, ExperimentLine, Growth, Learned, ToLookAt
+from dashboards.pages.experiments import ExperimentLine
+from dashboards.pages.home import Deadline, Growth, Learned, ToLookAt
 from service.auth import Person, signed_in
 from service.web.home import of_today
 
 if TYPE_CHECKING:
-    from dashboards.pages import HomePage, SilentDevice
+    from dashboards.pages.home import HomePage, SilentDevice
 
 router = APIRouter(prefix="/api/v1/today", tags=["today"])
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import JSONResponse
 
-from dashboards.pages import CostLine, CoverageDay, Split
+from dashboards.pages.experiments import CostLine, CoverageDay, Split
 from experiments.equipment import Item
 from service.api import documents
 from service.registry import experiments
 from service.web.experiments import whole_page
 
 if TYPE_CHECKING:
-    from dashboards.pages import ExperimentPage
+    from dashboards.pages.experiments import ExperimentPage
 
 router = APIRouter(prefix="/api/v1/experiments", tags=["experiments"])
 

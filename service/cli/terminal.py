@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal
 from rich.console import Console
 from rich.text import Text
 
-from dashboards.language import language
-from dashboards.words import GRADES, card, outcome_words, plain, reason, rooms_phrase, sentence, told
+from dashboards.language import language, plain
+from dashboards.words import GRADES, card, outcome_words, reason, rooms_phrase, sentence, told
 
 if TYPE_CHECKING:
     from experiments import Estimate, MeasureResult, Plan, Result

@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from dashboards.pages import Progress
+from dashboards.pages.home import Progress
 from service.demo import parts
 from service.demo.parts import Order
 from service.registry import Registry, RegistryError, users

@@ -9,7 +9,7 @@ import structlog
 from fastapi import APIRouter, BackgroundTasks, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
-from dashboards.pages import AccountPage
+from dashboards.pages.people import AccountPage
 from service.auth import COOKIE, Person, cookie, csrf_checked, signed_in
 from service.guessable import guessable
 from service.registry import people, second_factor, users

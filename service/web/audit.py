@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from dashboards.pages import AuditPage, ChangeLine
+from dashboards.pages.people import AuditPage, ChangeLine
 from service.auth import Person, needs
 from service.export import cell
 from service.registry import audit

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from dashboards.pages import DeviceHealthPage, Fault
+from dashboards.pages.devices import DeviceHealthPage, Fault
 from service import device_health
 from service.auth import Person, signed_in
 from service.registry import devices

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, File, Form, Query, Request, Response, Up
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse
 
-from dashboards.pages import DeviceForm, DeviceLine, DevicePage, DevicesPage, StayLine
+from dashboards.pages.devices import DeviceForm, DeviceLine, DevicePage, DevicesPage, StayLine
 from sensors.metrics import METRICS
 from sensors.reading import StoreError
 from service import device_health, embargo, images, placing

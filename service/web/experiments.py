@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from dashboards.pages import (
-    EXAMPLE_ROOMS,
+from dashboards.pages.experiments import (
     CostLine,
     Costs,
     CoverageDay,
@@ -29,6 +28,7 @@ from dashboards.pages import (
     Unplanned,
     Voices,
 )
+from dashboards.pages.home import EXAMPLE_ROOMS
 from experiments.panel import after_washout
 from experiments.remarks import themes
 from service import embargo, results
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from sqlalchemy.orm import Session
 
-    from dashboards.pages import DayState
+    from dashboards.pages.experiments import DayState
     from experiments.design import Protocol
     from experiments.equipment import Item
     from sensors.store import ReadingStore

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import FileResponse, StreamingResponse
 from starlette.background import BackgroundTask
 
-from dashboards.pages import ExportColumn, ExportPage, ExportTable
+from dashboards.pages.files import ExportColumn, ExportPage, ExportTable
 from service import export
 from service.auth import Person, needs
 from service.web.reply import error, reply, today

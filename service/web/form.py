@@ -15,7 +15,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse
 from itsdangerous import BadSignature, URLSafeSerializer
 
-from dashboards.pages import FormPage, ThanksPage
+from dashboards.pages.answering import FormPage, ThanksPage
 from service.auth import Throttle
 from service.registry import answers, devices, experiments, rooms
 from service.registry.tables import Answer

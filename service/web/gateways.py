@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from dashboards.pages import GatewayLine, GatewaysPage
+from dashboards.pages.devices import GatewayLine, GatewaysPage
 from service import sources
 from service.auth import Person, signed_in
 from service.web.reply import now, reply

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from dashboards.pages import GlossaryPage
+from dashboards.pages.about import GlossaryPage
 from service.auth import Person, signed_in
 from service.web.reply import reply
 

@@ -10,16 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy import select
 
-from dashboards.pages import (
-    EXAMPLE_ROOMS,
-    AccessibilityPage,
-    HomePage,
-    LookPage,
-    MethodPage,
-    SilentDevice,
-    SiteMapPage,
-    Standstill,
-)
+from dashboards.pages.about import AccessibilityPage, LookPage, MethodPage, SiteMapPage
+from dashboards.pages.home import EXAMPLE_ROOMS, HomePage, SilentDevice, Standstill
 from dashboards.render import assets
 from service import device_health, ingest, waiting
 from service.auth import Person, signed_in
@@ -34,7 +26,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from dashboards.pages import ExperimentLine, Step
+    from dashboards.pages.experiments import ExperimentLine
+    from dashboards.pages.home import Step
     from experiments.verdict import Status
 
 router = APIRouter(include_in_schema=False)

@@ -12,7 +12,7 @@ from fastapi import Path as PathParameter
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse
 
-from dashboards.pages import FileColumn, ImportLine, ImportPage, ImportsPage, PreviewLine
+from dashboards.pages.files import FileColumn, ImportLine, ImportPage, ImportsPage, PreviewLine
 from sensors.reading import HistoryRejected
 from service import embargo, imports, mapping_form
 from service.auth import Person, csrf_checked, needs

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from dashboards.pages import Kept, ResumePage
+from dashboards.pages.people import Kept, ResumePage
 from service.auth import safe_path
 from service.web.reply import reply
 

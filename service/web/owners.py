@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
-from dashboards.pages import OwnerPage
+from dashboards.pages.experiments import OwnerPage
 from service.auth import Person, csrf_checked, needs
 from service.registry import experiments, users
 from service.web.reply import error, reply

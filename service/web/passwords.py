@@ -11,7 +11,7 @@ from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
 from dashboards import letters
-from dashboards.pages import ForgottenPage, NewPasswordPage
+from dashboards.pages.people import ForgottenPage, NewPasswordPage
 from service import mail
 from service.auth import form_checked, form_csrf, keep_form
 from service.registry import identities, password_links, users

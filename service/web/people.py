@@ -9,7 +9,7 @@ import structlog
 from fastapi import APIRouter, Depends, Form, Path, Request, Response
 from fastapi.responses import RedirectResponse
 
-from dashboards.pages import PeoplePage, PersonForm, PersonLine, PersonPage, SessionLine
+from dashboards.pages.people import PeoplePage, PersonForm, PersonLine, PersonPage, SessionLine
 from service.auth import Person, csrf_checked, needs
 from service.registry import identities, password_links, people, users
 from service.registry.people import ChangedMeanwhile, Facts, LastAdministrator

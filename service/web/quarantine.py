@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from dashboards.pages import (
+from dashboards.pages.quarantine import (
     CauseLine,
     CausePage,
     FieldRow,

@@ -11,7 +11,8 @@ from fastapi.responses import HTMLResponse
 
 from dashboards import render
 from dashboards.language import LOCALES
-from dashboards.pages import ErrorPage, Frame
+from dashboards.pages.about import ErrorPage
+from dashboards.pages.frame import Frame
 from service.auth import current_person
 from service.registry import quarantine
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from fastapi import Request
 
-    from dashboards.pages import Page
+    from dashboards.pages.frame import Page
     from service.auth import Person
 
 LANGUAGE_COOKIE = "lang"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from dashboards.pages import (
+from dashboards.pages.rooms import (
     ComparePage,
     Daily,
     DeviceInRoom,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from dashboards.pages import Mistake
+    from dashboards.pages.rooms import Mistake
     from experiments.profile import Profile
     from service.embargo import Embargo
     from service.registry.tables import Placement, Room

@@ -9,7 +9,7 @@ from fastapi import APIRouter, BackgroundTasks, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
-from dashboards.pages import SecondFactorPage
+from dashboards.pages.people import SecondFactorPage
 from service.auth import COOKIE, Person, cookie, csrf_checked, signed_in
 from service.registry import people, second_factor, users
 from service.web.passwords import tell

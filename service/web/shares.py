@@ -10,7 +10,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from dashboards import render
 from dashboards.language import LOCALES
-from dashboards.pages import Frame, SharedPage, ShareGonePage, ShareLine, SharesPage
+from dashboards.pages.frame import Frame
+from dashboards.pages.shares import SharedPage, ShareGonePage, ShareLine, SharesPage
 from service.auth import Person, Throttle, csrf_checked, needs
 from service.registry import experiments, shares
 from service.registry.shares import LASTING, TooManyShares
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from dashboards.pages import ExperimentPage
+    from dashboards.pages.experiments import ExperimentPage
     from service.registry.tables import Experiment, Share
 
 router = APIRouter(include_in_schema=False)

@@ -17,7 +17,7 @@ from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 
 from dashboards import letters
-from dashboards.pages import Kept, SignInPage
+from dashboards.pages.people import Kept, SignInPage
 from service import mail
 from service.auth import (
     Throttle,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import structlog
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
-from dashboards.pages import CodePage
+from dashboards.pages.people import CodePage
 from service.auth import form_csrf, keep_form, safe_path
 from service.registry import people, second_factor, users
 from service.web.reply import reply
@@ -16,7 +16,7 @@ from service.web.reply import reply
 if TYPE_CHECKING:
     from fastapi import Request, Response
 
-    from dashboards.pages import Kept
+    from dashboards.pages.people import Kept
     from service.registry.tables import User
 
 LASTING = timedelta(minutes=10)  # to find one's telephone

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
-from dashboards.pages import PastedLine, RoomFactsPage, SiteLine, SitePage, SitesPage
+from dashboards.pages.places import PastedLine, RoomFactsPage, SiteLine, SitePage, SitesPage
 from service import places
 from service.auth import Person, csrf_checked, needs
 from service.registry import rooms

@@ -9,7 +9,7 @@ import pytest
 
 from dashboards import render
 from dashboards.language import LOCALES
-from dashboards.pages import Frame
+from dashboards.pages.frame import Frame
 
 sys.path.insert(0, str(Path(__file__).parent))  # test folders are not packages; `states` is a sibling
 

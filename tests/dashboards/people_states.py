@@ -5,19 +5,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from dashboards.pages import (
+from dashboards.pages.people import (
     AccountPage,
     AuditPage,
     ChangeLine,
-    Page,
     PeoplePage,
     PersonForm,
     PersonLine,
     PersonPage,
     SessionLine,
 )
+
+if TYPE_CHECKING:
+    from dashboards.pages.frame import Page
 
 NOW = datetime(2026, 5, 6, 15, 40, tzinfo=UTC)
 LONG = "Direction de l’immobilier, des moyens généraux et de la logistique, pôle bâtiments administratifs, Nantes"

@@ -7,21 +7,23 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from dashboards.pages import (
-    CauseLine,
-    CausePage,
+from dashboards.pages.files import (
     ExportColumn,
     ExportPage,
     ExportTable,
-    FieldRow,
     FileColumn,
     ImportLine,
     ImportPage,
     ImportsPage,
+    PreviewLine,
+)
+from dashboards.pages.quarantine import (
+    CauseLine,
+    CausePage,
+    FieldRow,
     MappingForm,
     MappingLine,
     MappingPage,
-    PreviewLine,
     QuarantineLine,
     QuarantinePage,
     ReplayLine,
@@ -29,7 +31,7 @@ from dashboards.pages import (
 )
 
 if TYPE_CHECKING:
-    from dashboards.pages import Page
+    from dashboards.pages.frame import Page
 
 NOW = datetime(2026, 5, 6, 15, 40, tzinfo=UTC)
 

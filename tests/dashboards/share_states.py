@@ -6,16 +6,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from dashboards import render
-from dashboards.pages import (
-    ExperimentPage,
-    Frame,
-    OwnerPage,
-    Page,
-    SharedPage,
-    ShareGonePage,
-    ShareLine,
-    SharesPage,
-)
+from dashboards.pages.experiments import ExperimentPage, OwnerPage
+from dashboards.pages.frame import Frame, Page
+from dashboards.pages.shares import SharedPage, ShareGonePage, ShareLine, SharesPage
 
 NOW = datetime(2026, 5, 6, 15, 40, tzinfo=UTC)
 LONG = "Direction de l’immobilier, des moyens généraux et de la logistique, pôle bâtiments, Nantes"

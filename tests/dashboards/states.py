@@ -7,83 +7,88 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from math import comb, sqrt
 from statistics import mean
+from typing import TYPE_CHECKING
 
 import people_states
 import quarantine_states
 import share_states
 from scipy.special import stdtr, stdtrit
 
-from dashboards.pages import (
+from dashboards.pages.about import (
     AccessibilityPage,
-    CodePage,
-    ComparePage,
+    ErrorPage,
+    GlossaryPage,
+    LookPage,
+    MethodPage,
+    SiteMapPage,
+)
+from dashboards.pages.answering import FormPage, ThanksPage
+from dashboards.pages.devices import (
+    DeviceForm,
+    DeviceHealthPage,
+    DeviceLine,
+    DevicePage,
+    DevicesPage,
+    Fault,
+    GatewayLine,
+    GatewaysPage,
+    StayLine,
+)
+from dashboards.pages.experiments import (
     CostLine,
     Costs,
     CoverageDay,
     CoverageStrip,
-    Daily,
     DayLost,
-    Deadline,
     Decided,
-    DeviceForm,
-    DeviceHealthPage,
-    DeviceInRoom,
-    DeviceLine,
-    DevicePage,
-    DevicesPage,
-    ErrorPage,
     ExperimentLine,
     ExperimentPage,
     ExperimentsPage,
-    Fault,
-    ForgottenPage,
-    FormPage,
     FrozenLook,
-    GatewayLine,
-    GatewaysPage,
-    GlossaryPage,
-    Growth,
-    Hidden,
-    HomePage,
-    Kept,
-    Learned,
     Lock,
-    LookPage,
     Meanwhile,
-    MethodPage,
+    RoomInTrial,
+    Sheet,
+    Split,
+    Unplanned,
+    Voices,
+)
+from dashboards.pages.home import (
+    Deadline,
+    Growth,
+    HomePage,
+    Learned,
+    Progress,
+    SilentDevice,
+    Standstill,
+    ToLookAt,
+)
+from dashboards.pages.people import (
+    CodePage,
+    ForgottenPage,
+    Kept,
     NewPasswordPage,
+    ResumePage,
+    SecondFactorPage,
+    SignInPage,
+)
+from dashboards.pages.places import PastedLine, RoomFactsPage, SiteLine, SitePage, SitesPage
+from dashboards.pages.rooms import (
+    ComparePage,
+    Daily,
+    DeviceInRoom,
+    Hidden,
     Notice,
     NoticePage,
-    Page,
-    PastedLine,
     PosterPage,
-    Progress,
-    ResumePage,
     RoomBeside,
-    RoomFactsPage,
-    RoomInTrial,
     RoomLine,
     RoomPage,
     RoomSeason,
     RoomsPage,
     RoomWeek,
-    SecondFactorPage,
     Series,
-    Sheet,
-    SignInPage,
-    SilentDevice,
-    SiteLine,
-    SiteMapPage,
-    SitePage,
     SiteRooms,
-    SitesPage,
-    Split,
-    Standstill,
-    StayLine,
-    ThanksPage,
-    ToLookAt,
-    Unplanned,
-    Voices,
     VoicesOfMonth,
 )
 from experiments.design import Design, Measure, Protocol
@@ -95,6 +100,9 @@ from experiments.reason import Reason
 from experiments.verdict import MeasureResult, Result, RoomQuality, SiteTotal
 from experiments.verdict import Voices as AnswerFacts
 from service.places import Hours
+
+if TYPE_CHECKING:
+    from dashboards.pages.frame import Page
 
 STARTS, SWITCH, ENDS = date(2026, 3, 2), date(2026, 4, 13), date(2026, 5, 29)
 TREATED = {"loire": ("Loire", 168, 214), "erdre": ("Erdre", 142, 171), "sevre": ("Sèvre", 191, 226)}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dashboards import render
-from dashboards.pages import AccessibilityPage
+from dashboards.pages.about import AccessibilityPage
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

@@ -10,7 +10,8 @@ from states import CO2, GOOD, PRIMARY, SWITCH, around, coverage, room_pages
 
 from dashboards import charts, series
 from dashboards.language import language
-from dashboards.pages import CoverageDay, Daily
+from dashboards.pages.experiments import CoverageDay
+from dashboards.pages.rooms import Daily
 
 
 @pytest.mark.parametrize(

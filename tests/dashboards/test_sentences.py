@@ -83,7 +83,7 @@ def estimate_between(low: float, high: float, n_treated: int):
 @pytest.mark.parametrize("locale", ["fr", "en"])
 @pytest.mark.parametrize("outcome", [*words.OUTCOMES, "unheard_of"])
 def test_one_refitted_room_is_spoken_of_as_one(locale, outcome):
-    say = words.language(locale)
+    say = language(locale)
     several = {
         "fr": "salles réaménagées|les salle |(?<!de )la salle réaménagée (?:sont|accueillent|conviennent)",
         "en": r"refitted rooms|refitted room (?:are|host|work)\b",
@@ -100,14 +100,14 @@ def test_one_refitted_room_is_spoken_of_as_one(locale, outcome):
     ("width", "shown"), [(4e-9, "0,0000000012"), (0.04, "0,012"), (4, "1,2"), (400, "120"), (4e9, "1")]
 )
 def test_an_outcome_nobody_described_has_the_digits_its_interval_bears(width, shown):
-    spoken = words.Spoken(words.language("fr"), "unheard_of", "", width)
+    spoken = words.Spoken(language("fr"), "unheard_of", "", width)
     assert spoken.value(0.3 * width).startswith(shown)
 
 
 def test_what_chance_always_does_is_not_one_time_in_one():
-    assert words.chance(1.0, words.language("en")) == "every time"
-    assert words.chance(0.7, words.language("en")) == "more often than not"
-    assert words.chance(1 / 3, words.language("en")) == "1 time in 3"
+    assert words.chance(1.0, language("en")) == "every time"
+    assert words.chance(0.7, language("en")) == "more often than not"
+    assert words.chance(1 / 3, language("en")) == "1 time in 3"
 
 
 def test_fragile_says_how_often_it_is_said_of_rooms_that_are_all_alike() -> None:

@@ -212,9 +212,9 @@ def test_a_number_larger_than_any_of_ours_is_of_nothing(browser_of):
 def test_only_our_own_files_are_served_and_no_folder_is_listed(stranger):
     outside = (
         "",
-        "..%2fpages.py",
-        "%2e%2e/pages.py",
-        "....//pages.py",
+        "..%2frender.py",
+        "%2e%2e/render.py",
+        "....//render.py",
         "/etc/passwd",
         "look.css",
         "look.css~",
