@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ from sqlalchemy.orm import joinedload
 
 from dashboards.language import language
 from dashboards.words import Spoken
+from dashboards.words.tables import PANEL, READINGS, TABLES
 from experiments.outcomes import OUTCOMES
 from service import embargo, results
 from service.registry import devices, experiments, rooms
@@ -48,104 +48,7 @@ CODEBOOK = ("file", "column", "unit", "meaning")
 Row = tuple[object, ...]
 
 
-@dataclass(frozen=True)
-class Column:
-    """A column of a table: its name, its unit, and what it holds."""
-
-    name: str
-    unit: str
-    meaning: str
-
-
-TABLES: dict[str, tuple[Column, ...]] = {
-    "rooms.csv": (
-        Column("room", "", "key of the room"),
-        Column("name", "", "as people call it"),
-        Column("site", "", "key of its building"),
-        Column("site_name", "", "as people call it"),
-        Column("floor", "", "as declared"),
-        Column("capacity", "people", "seats; empty: not known"),
-        Column("area", "m²", "empty: not known"),
-        Column("volume", "m³", "empty: not known"),
-        Column("opens", "local time", "opening hour of the site"),
-        Column("closes", "local time", "closing hour of the site; 00:00 is the end of the day"),
-        Column("weekdays", "ISO", "days of the week on which the site is open, Monday is 1"),
-    ),
-    "outcomes.csv": (
-        Column("room", "", "key of the room; rooms for one person are left out"),
-        Column("day", "local date", ""),
-        Column("outcome", "", "what was measured, explained below"),
-        Column("version", "", "of the outcome's definition"),
-        Column("value", "the outcome's", "empty: not defined on that day, or sealed"),
-        Column("coverage", "0–1", "share of opening hours the value rests on"),
-        Column("sealed", "0/1", "1: hidden until an experiment of that room is over"),
-    ),
-    "experiments.csv": (
-        Column("experiment", "", "its key"),
-        Column("title", "", ""),
-        Column("status", "", "idea, planned, running, ended or decided"),
-        Column("starts", "local date", "first day of the period before"),
-        Column("ends", "local date", "last day of the period after"),
-        Column("assignment", "", "how rooms were chosen: lot, reasoned or unknown"),
-        Column("protocol_sha256", "", "of the protocol as locked; empty: not locked"),
-        Column("verdict", "", "empty: under seal, or none may be given"),
-        Column("grade", "", "decision, indicative or none"),
-        Column("decision", "", "generalise, extend, adjust, stop or inconclusive; empty: none yet"),
-        Column("decided_on", "local date", ""),
-        Column("decided_by", "", "which body"),
-        Column("reason", "", "of the decision"),
-    ),
-    "arms.csv": (
-        Column("experiment", "", "key of the experiment"),
-        Column("room", "", "key of the room"),
-        Column("switch", "local date", "first day after the change; empty: a baseline room"),
-        Column("pair", "", "rooms that were drawn together"),
-    ),
-    "devices.csv": (
-        Column("device", "", "its key, gateway/name"),
-        Column("label", "", "as people call it"),
-        Column("model", "", ""),
-        Column("position", "", "where in the room, in words"),
-        Column("heartbeat", "min", "at least one message every so often; empty: not declared"),
-        Column("continues", "", "key of the device it took the place of"),
-        Column("first_seen", "UTC", ""),
-        Column(
-            "last_seen", "UTC", "empty while an experiment runs in its room, and where that is for one person"
-        ),
-    ),
-    "placements.csv": (
-        Column("device", "", "its key"),
-        Column("room", "", "key of the room"),
-        Column("start", "UTC", "in that room from then"),
-        Column("end", "UTC", "until then; empty: still"),
-    ),
-    "answers.csv": (
-        Column("room", "", "key of the room"),
-        Column(
-            "month",
-            "local",
-            "months that run, or of fewer answers than the smallest group shown, are left out",
-        ),
-        Column("question", "", "as on the form"),
-        Column("answer", "", "what was ticked"),
-        Column("n", "answers", "how many ticked it"),
-    ),
-}
-READINGS = (
-    Column("device", "", "its key; only while it was in a room"),
-    Column("room", "", "key of the room; rooms for one person and rooms under seal are left out"),
-    Column("metric", "", "what was measured"),
-    Column("time", "UTC", "to the millisecond"),
-    Column("value", "the metric's", ""),
-)
 QUESTIONS = ("satisfaction", "helped", "temperature", "air", "hearing", "discomfort", "worth", "group_size")
-PANEL = (
-    Column("room", "", "key of the room"),
-    Column("day", "local date", "or the period of answers"),
-    Column("outcome", "", "as in outcomes.csv"),
-    Column("value", "the outcome's", "as it was compared"),
-    Column("n", "answers", "for outcomes of answers only"),
-)
 
 
 def export(session: Session, folder: Path, today: date, locale: str, k: int = 5) -> dict[str, int]:
@@ -369,10 +272,10 @@ def _panels(session: Session, folder: Path, experiment: Experiment, today: date)
 
 def codebook(locale: str) -> Iterator[Row]:
     """What every column of every table holds."""
+    say = language(locale)
     for name, columns in (*TABLES.items(), ("readings.csv", READINGS), ("panels/….csv", PANEL)):
         for column in columns:
-            yield name, column.name, column.unit, column.meaning
-    say = language(locale)
+            yield name, column.name, column.unit and say(column.unit), column.meaning and say(column.meaning)
     for key, definition in OUTCOMES.items():
         spoken = Spoken(say, key)
         yield "outcomes.csv", f"outcome = {key}", definition.unit, f"{spoken.label} ({spoken.axis})"

@@ -43,7 +43,7 @@ class ApiTable:
 @router.get("")
 def list_tables(request: Request) -> list[ApiTable]:  # noqa: ARG001 - every operation's first
     """Every table and what its columns hold; `codebook` says the same and explains the outcomes."""
-    return [ApiTable(each.name, list(each.columns)) for each in exports.described()]
+    return [ApiTable(each.name, list(each.columns)) for each in exports.described("en")]
 
 
 @router.get("/{name}.{kind}", response_class=Response, responses=FILE)

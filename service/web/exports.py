@@ -12,10 +12,12 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import FileResponse, StreamingResponse
 from starlette.background import BackgroundTask
 
+from dashboards.language import language
 from dashboards.pages.files import ExportColumn, ExportPage, ExportTable
+from dashboards.words.tables import READINGS, TABLES
 from service import export
 from service.auth import Person, needs
-from service.web.reply import error, reply, today
+from service.web.reply import error, locale, reply, today
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,7 +85,7 @@ def _rows(request: Request, name: str, span: tuple[date, date] | None) -> Iterat
     settings = request.app.state.settings
     with request.app.state.registry.session() as session:
         if name == "codebook":
-            yield from export.codebook(settings.locale)
+            yield from export.codebook(locale(request))
         elif span is not None:
             store = request.app.state.store
             yield from export.readings(session, store, *span, today(request), settings.zone)
@@ -91,13 +93,17 @@ def _rows(request: Request, name: str, span: tuple[date, date] | None) -> Iterat
             yield from export.rows(session, f"{name}.csv", today(request), settings.min_group)
 
 
-def described() -> tuple[ExportTable, ...]:
+def described(locale: str) -> tuple[ExportTable, ...]:
     """Every table and what its columns hold."""
-    tables = {**export.TABLES, "readings.csv": export.READINGS}
+    say = language(locale)
+    tables = {**TABLES, "readings.csv": READINGS}
     return tuple(
         ExportTable(
             name.removesuffix(".csv"),
-            tuple(ExportColumn(column.name, column.unit, column.meaning) for column in columns),
+            tuple(
+                ExportColumn(each.name, each.unit and say(each.unit), each.meaning and say(each.meaning))
+                for each in columns
+            ),
         )
         for name, columns in tables.items()
     )
@@ -117,7 +123,7 @@ def _span(first: str, last: str) -> tuple[tuple[date, date] | None, str]:
 def _page(request: Request, person: Person, first: str = "", last: str = "", mistake: str = "") -> Response:
     day = today(request)
     page = ExportPage(
-        tables=described(),
+        tables=described(locale(request)),
         first=first or (day - USUAL).isoformat(),
         last=last or (day - timedelta(days=1)).isoformat(),
         mistake=mistake,

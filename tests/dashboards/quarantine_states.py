@@ -94,8 +94,8 @@ def quarantine_pages() -> dict[str, Page]:
 def export_pages() -> dict[str, Page]:
     """What may be taken away."""
     columns = (
-        ExportColumn("room", "", "key of the room"),
-        ExportColumn("value", "the outcome's", "empty: sealed"),
+        ExportColumn("room", "", "clé de la salle"),
+        ExportColumn("value", "celle de la mesure", "vide : sous scellés"),
     )
     names = ("rooms", "outcomes", "experiments", "arms", "devices", "placements", "answers", "readings")
     page = ExportPage(tuple(ExportTable(name, columns) for name in names), "2026-04-08", "2026-05-05")

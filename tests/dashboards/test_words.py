@@ -35,9 +35,7 @@ NUMBERS: dict[str, Any] = {
 def used() -> dict[Any, str]:
     """Sentence (or singular and plural) → a file that has it."""
     found: dict[Any, str] = {}
-    modules = sorted(
-        ROOT.rglob("*.py"), key=lambda path: path.stem == "glossary"
-    )  # pages first
+    modules = sorted(ROOT.rglob("*.py"), key=lambda path: path.stem == "glossary")  # pages first
     files = [(path, "python") for path in modules]
     files += [(path, "jinja2.ext:babel_extract") for path in (ROOT / "templates").glob("*.html")]
     for path, method in files:

@@ -13,11 +13,12 @@ import pytest
 from sqlalchemy import select
 from typer.testing import CliRunner
 
+from dashboards.words.tables import TABLES
 from experiments.panel import DayOutcome
 from sensors.reading import Reading
 from sensors.store_embedded import EmbeddedStore
 from service import cli
-from service.export import TABLES, TYPES, export, header, lines, parquet, readings, rows
+from service.export import TYPES, export, header, lines, parquet, readings, rows
 from service.registry import Registry, experiments, outcomes
 from service.registry.tables import (
     Answer,

@@ -38,6 +38,12 @@ def test_the_page_leads_to_every_table(analyst):
     assert "readings.csv,metric" in analyst.get("/export/codebook.csv").text
 
 
+@pytest.mark.parametrize(("lang", "words"), [("fr", "tel que déclaré"), ("en", "as declared")])
+def test_what_a_column_holds_is_said_in_the_language_of_the_reader(analyst, lang, words):
+    assert words in analyst.get("/export", params={"lang": lang}).text
+    assert words in analyst.get("/export/codebook.csv", headers={"accept-language": lang}).text
+
+
 def test_readings_are_of_the_days_asked_for(analyst, tmp_path, app):
     days = {"first": "2026-03-02", "last": "2026-03-03"}
     assert analyst.get("/export/readings.csv", params=days).text.splitlines()[1:] == [
