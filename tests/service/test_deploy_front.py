@@ -148,11 +148,14 @@ def test_the_form_and_all_it_needs_is_open_to_everybody(front):
         assert url in page
         assert ask(front, front.ports.public, url)[0] == 200
     assert ask(front, front.ports.public, "/r/loire/thanks")[0] == 200
-    assert ask(front, front.ports.public, "/accessibilite")[0] == 200
+    status, _, page = ask(front, front.ports.public, "/accessibilite")
+    assert status == 200
+    assert assets()["look.css"].url in page
+    assert ask(front, front.ports.public, assets()["look.css"].url)[0] == 200
 
 
 def test_where_only_the_form_faces_the_internet_the_rest_is_not_there(front):
-    for path in (*INSIDE, *TRICKS, assets()["look.css"].url):
+    for path in (*INSIDE, *TRICKS, assets()["progress.js"].url):
         status, _, page = ask(front, front.ports.public, path)
         absent = (status, page) == (404, "")
         assert absent or not front.forms, path
