@@ -15,9 +15,9 @@ FIRST = [
     "administrateur", "administrator1", "bonjourbonjour", "Bonjour2026!!", "azertyazerty",
     "nicolas123456", "qazwsxedcrfv", "q1w2e3r4t5y6", "zaq12wsxcde3", "1234567890qwe", "abcdefghijkl",
     "0987654321098", "iloveyou1234", "jetaime123456", "marseille13013", "Nantes44000!!",
-    "MairieDeNantes2026", "unbelievable", "superman12345", "qwerty123456789", "12121212121212",
+    "MairieNantes2026", "unbelievable", "superman12345", "qwerty123456789", "12121212121212",
     "abcabcabcabc", "Welcome2026!!!", "changeme1234", "letmeinletmein", "trustno1trustno1",
-    "Février-2026-Mars",
+    "Février2026!",
 ]  # fmt: skip
 
 
