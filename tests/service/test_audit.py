@@ -104,9 +104,9 @@ def test_what_goes_with_something_else_is_noted_too(either_registry, now):
 def test_that_a_secret_changed_is_said_and_never_to_what(registry, now):
     with registry.session() as session:
         session.add(Gateway(name="hall", added_at=now, broker_hash="$7$secret"))
-        users.add(session, "a@ville.example", "A", "reader", "correct horse", now)
+        users.add(session, "a@ville.example", "A", "reader", "correct horse battery", now)
     with registry.session() as session:
-        users.known(session, "a@ville.example").password_hash = users.hash_password("battery staple")
+        users.known(session, "a@ville.example").password_hash = users.hash_password("battery staple tractor")
     every = changes(registry)
     assert (every[-1].before, every[-1].after) == ({"password_hash": "•"}, {"password_hash": "•"})
     assert "secret" not in str([audit.document(change) for change in every])

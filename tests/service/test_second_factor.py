@@ -44,7 +44,7 @@ def secret():
 
 
 def enrolled(session, secret, now):
-    user = users.add(session, "nora@ville.example", "Nora", "administrator", "correct horse", now)
+    user = users.add(session, "nora@ville.example", "Nora", "administrator", "correct horse battery", now)
     return user, second_factor.enrol(session, user, second_factor.seal(secret, KEY), 0, now)
 
 
@@ -121,7 +121,7 @@ def test_it_goes_with_the_person(either_registry, secret, now):
 # ----------------------------------------------------------------------------------------------- signing in
 
 
-PASSWORD = "correct horse"
+PASSWORD = "correct horse battery"
 
 
 @pytest.fixture

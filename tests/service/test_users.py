@@ -14,17 +14,19 @@ HOUR = timedelta(hours=1)
 @pytest.fixture
 def camille(registry, now):
     with registry.session() as session:
-        return users.add(session, "Camille@Ville.example", "Camille", "facilities", "correct horse", now)
+        return users.add(
+            session, "Camille@Ville.example", "Camille", "facilities", "correct horse battery", now
+        )
 
 
 def test_a_password_opens_whatever_the_case_of_the_address(registry, camille):
     with registry.session() as session:
-        assert users.checked(session, "camille@VILLE.example", "correct horse").id == camille.id
+        assert users.checked(session, "camille@VILLE.example", "correct horse battery").id == camille.id
 
 
 @pytest.mark.parametrize(
     ("email", "password"),
-    [("camille@ville.example", "wrong horse!"), ("nobody@ville.example", "correct horse"), ("", ""),
+    [("camille@ville.example", "wrong horse!"), ("nobody@ville.example", "correct horse battery"), ("", ""),
      ("camille@ville.example", "x" * 100_000)],
 )  # fmt: skip
 @pytest.mark.usefixtures("camille")
@@ -42,7 +44,7 @@ def test_text_that_postgresql_does_not_take_is_nobody(either_registry, now):
 
 def test_the_password_itself_is_nowhere(camille):
     assert camille.password_hash.startswith("$argon2id$")
-    assert "correct horse" not in camille.password_hash
+    assert "correct horse battery" not in camille.password_hash
 
 
 def test_somebody_disabled_is_let_in_no_more(registry, camille, now):
@@ -51,7 +53,7 @@ def test_somebody_disabled_is_let_in_no_more(registry, camille, now):
         users.known(session, camille.email).active = False
         session.flush()
         assert users.session_user(session, token, now) is None
-        assert users.checked(session, camille.email, "correct horse") is None
+        assert users.checked(session, camille.email, "correct horse battery") is None
 
 
 def test_somebody_without_a_password_signs_in_by_link_only(registry, now):
