@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urljoin, urlsplit
 
 import pytest
+from anyio.from_thread import start_blocking_portal
 from fastapi.routing import iter_route_contexts
 from fastapi.testclient import TestClient
 from hypothesis import given
@@ -160,6 +160,9 @@ def test_every_form_needs_its_token(served, registry, token):
 LARGER = {"POST /device/photo": 8, "POST /import": 21}  # a photo may be 15 MB, a file of history 40
 
 
+UNREAD = {"POST /api/v1/readings": 401, "POST /api/v1/imports": 403}  # refused before anything is read
+
+
 def test_what_is_too_large_is_refused_with_a_sentence(served, registry, token):
     client = browser(served, registry)
     large = b"csrf=" + b"x" * served.state.settings.max_body_bytes
@@ -167,10 +170,10 @@ def test_what_is_too_large_is_refused_with_a_sentence(served, registry, token):
         for route, _, path in walk(served, token, ("POST",)):
             sent = large * LARGER.get(route, 1)
             answer = client.post(path, content=sent, headers={"Content-Type": kind})
-            if route == "POST /api/v1/readings":  # refused before it is read
-                assert answer.status_code == 401
+            if route in UNREAD:
+                assert answer.status_code == UNREAD[route]
                 continue
-            if route.endswith("/replay"):  # reads no body
+            if route.endswith(("/replay", "/api/v1/imports/{number}/undo")):  # reads no body
                 continue
             assert answer.status_code == 413, route
             assert ("C’est trop volumineux" in answer.text) != path.startswith("/api/")
@@ -186,6 +189,8 @@ def test_of_a_large_file_no_more_is_taken_than_of_any_form_before_its_sender_is_
     part = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\n\r\n'
     part += b"x" * 999_000
     for path in UPLOADS:
+        if path.startswith("/api/"):
+            continue  # reads nothing of whom it does not know
         sent, answered = [], []
 
         async def receive(sent=sent):
@@ -197,7 +202,8 @@ def test_of_a_large_file_no_more_is_taken_than_of_any_form_before_its_sender_is_
 
         headers = [(b"content-type", b"multipart/form-data; boundary=x"), *cookies]
         scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": headers}
-        asyncio.run(app(scope | {"http_version": "1.1", "scheme": "http"}, receive, send))
+        with start_blocking_portal() as portal:  # a loop of its own: a browser's may run in this thread
+            portal.call(app, scope | {"http_version": "1.1", "scheme": "http"}, receive, send)
         if status == 422:  # a form without its token, or nothing of a file in it: it was read
             assert len(sent) == 10
         else:
