@@ -58,7 +58,12 @@ def installation(settings, registry):
     """A little of everything: rows of every kind of column, two landings, open and closed days, a key."""
     with registry.session() as session:
         users.add(
-            session, "camille@ville.example", "Camille « Émile »", "facilities", "a long password", NOON
+            session,
+            "camille@ville.example",
+            "Camille « Émile »",
+            "facilities",
+            "a long password of hers",
+            NOON,
         )
         site = Site(slug="hall", name="Hôtel de ville")
         room = Room(slug="loire", name="Loire", site=site, capacity=8, area_m2=22.5)
@@ -140,7 +145,7 @@ def test_an_installation_restored_is_the_same(installation, registry, tmp_path):
         assert [message.received_at for _, message in landing.after(0, 10)] == [NOON]
         landing.close()
     with again.session() as session:
-        assert users.checked(session, "camille@ville.example", "a long password") is not None
+        assert users.checked(session, "camille@ville.example", "a long password of hers") is not None
         assert session.scalar(select(func.count()).select_from(Lease)) == 0
     again.close()
 
