@@ -6,23 +6,25 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
+Fault = Literal[
+    "not_found",
+    "forbidden",
+    "form_key",
+    "form_spent",
+    "too_many",
+    "too_large",
+    "locked",
+    "csrf",
+    "failed",
+]
+
 
 @dataclass(frozen=True)
 class ErrorPage:
     """Something could not be shown; `key` picks the sentence, `status` is HTTP's."""
 
     status: int
-    key: Literal[
-        "not_found",
-        "forbidden",
-        "form_key",
-        "form_spent",
-        "too_many",
-        "too_large",
-        "locked",
-        "csrf",
-        "failed",
-    ]
+    key: Fault
     template = "error.html"
 
 

@@ -18,10 +18,10 @@ from service.registry import quarantine
 
 if TYPE_CHECKING:
     from datetime import date
-    from typing import Literal
 
     from fastapi import Request
 
+    from dashboards.pages.about import Fault
     from dashboards.pages.frame import Page
     from service.auth import Person
 
@@ -48,21 +48,7 @@ def reply(request: Request, page: Page, status: int = 200, person: Person | None
     return response
 
 
-def error(
-    request: Request,
-    status: int,
-    key: Literal[
-        "not_found",
-        "forbidden",
-        "form_key",
-        "form_spent",
-        "too_many",
-        "too_large",
-        "locked",
-        "csrf",
-        "failed",
-    ],
-) -> HTMLResponse:
+def error(request: Request, status: int, key: Fault) -> HTMLResponse:
     """A page that says what went wrong and what to do."""
     return reply(request, ErrorPage(status, key), status)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -21,7 +22,8 @@ NOW = datetime(2026, 3, 2, 9, 15, tzinfo=UTC)
 EVER = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
 MAP = 'gateway = "bms"\ndevice = "id"\ntime = "time"\n[columns]\nco2 = "co2"\nrh = "humidity"\n'
 GOOD = "id,time,co2,rh\nloire,2025-10-12T23:30:00+02:00,543,41\nloire,2025-10-13T08:00:00+02:00,612,42\n"
-B4B = Path("/work/shared/data/b4b_3rooms_raw.csv.gz")
+SHARED = Path(os.environ.get("TEMOIN_TEST_SHARED", Path(__file__).parents[3] / "shared"))
+B4B = SHARED / "data" / "b4b_3rooms_raw.csv.gz"
 
 
 class House:
