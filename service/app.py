@@ -12,7 +12,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from service import api, health
-from service.auth import Turns, may_upload, named, signed_in
+from service.auth import may_upload, named, signed_in
 from service.errors import handle_errors
 from service.images import MOST_BYTES
 from service.imports import MOST_BYTES as MOST_FILE
@@ -22,6 +22,7 @@ from service.monitoring import Monitoring
 from service.oidc import Provider
 from service.registry import Registry
 from service.river import open_store
+from service.throttle import Turns
 from service.web import (
     account,
     audit,

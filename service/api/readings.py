@@ -13,8 +13,9 @@ from starlette.requests import ClientDisconnect
 
 from sensors.reading import LandingError
 from service.api.documentation import ErrorEnvelope
-from service.auth import Throttle, gateway_of
+from service.auth import gateway_of
 from service.intake import MOST_ITEMS, ForeignDevice, Intake, Refused, TooManyItems
+from service.throttle import Throttle
 
 router = APIRouter(prefix="/api/v1/readings", tags=["readings"])
 

@@ -16,9 +16,9 @@ from fastapi.responses import RedirectResponse
 from itsdangerous import BadSignature, URLSafeSerializer
 
 from dashboards.pages.answering import FormPage, ThanksPage
-from service.auth import Throttle
 from service.registry import answers, devices, experiments, rooms
 from service.registry.tables import Answer
+from service.throttle import Throttle
 from service.web.reply import error, now, reply
 from service.web.sign_in import address_of
 

@@ -12,9 +12,10 @@ from dashboards import render
 from dashboards.language import LOCALES
 from dashboards.pages.frame import Frame
 from dashboards.pages.shares import SharedPage, ShareGonePage, ShareLine, SharesPage
-from service.auth import Person, Throttle, csrf_checked, needs
+from service.auth import Person, csrf_checked, needs
 from service.registry import experiments, shares
 from service.registry.shares import LASTING, TooManyShares
+from service.throttle import Throttle
 from service.web.experiments import whole_page
 from service.web.reply import error, locale, now, reply
 from service.web.sign_in import OF_ADDRESS, WINDOW, address_of

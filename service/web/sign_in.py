@@ -20,7 +20,6 @@ from dashboards import letters
 from dashboards.pages.people import Kept, SignInPage
 from service import mail
 from service.auth import (
-    Throttle,
     cookie,
     csrf_checked,
     current_person,
@@ -34,6 +33,7 @@ from service.auth import (
 )
 from service.oidc import KNOWN
 from service.registry import users
+from service.throttle import Throttle
 from service.web.kept import carried, resume
 from service.web.reply import locale, reply
 from service.web.sign_in_code import asked, code_page, fault, whose

@@ -20,7 +20,7 @@ from sensors.move import Refusal
 from sensors.reading import Message
 from service import river
 from service.app import create_app
-from service.auth import COOKIE, Throttle
+from service.auth import COOKIE
 from service.registry import password_links, users
 from service.registry.tables import (
     Arm,
@@ -32,6 +32,7 @@ from service.registry.tables import (
     Room,
     Site,
 )
+from service.throttle import Throttle
 from service.web import form as room_form
 
 NOW = datetime.now(UTC)

@@ -15,10 +15,11 @@ from fastapi.responses import JSONResponse
 from fastapi.testclient import TestClient
 from structlog.testing import capture_logs
 
-from service.auth import Throttle, csrf_checked, safe_path, signed_in
+from service.auth import csrf_checked, safe_path, signed_in
 from service.registry import users
 from service.registry.tables import Session
 from service.settings import Settings
+from service.throttle import Throttle
 from service.web.sign_in import HASHING, OF_ACCOUNT, OF_ADDRESS, OF_ALL, WAITING
 
 pytestmark = pytest.mark.usefixtures("camille")
