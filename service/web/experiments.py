@@ -178,7 +178,7 @@ def experiment_context(
         meanwhile=None if over else _meanwhile(session, experiment, strips, day),
         coverage=strips,
         lost=_lost(session, experiment, strips, zone),
-        voices=None if hidden or not (over or free) else _voices(session, experiment, strips, k),
+        voices=None if hidden or not (over or free) else _voices(session, experiment, strips, k, over=over),
         comfort=()
         if hidden or not over or protocol is None
         else _comfort(session, experiment, strips, protocol),
@@ -345,11 +345,12 @@ def _state(
 
 
 def _voices(
-    session: Session, experiment: Experiment, strips: tuple[CoverageStrip, ...], k: int
+    session: Session, experiment: Experiment, strips: tuple[CoverageStrip, ...], k: int, *, over: bool
 ) -> Voices | None:
     """What was said in the treated rooms, before and after, where at least k said it in each period.
 
-    Remarks are those since the switch, where at least k answered since.
+    Remarks are those since the switch, where at least k answered since. Of what goes on only how many spoke:
+    whoever looked every day would know who said what is new.
     """
     starts, ends, switch = experiment.starts, experiment.ends, experiments.first_switch(experiment)
     if starts is None or ends is None:
@@ -358,7 +359,7 @@ def _voices(
         arm.room.slug for arm in experiment.arms
     ]
     given = answers.between(session, rooms, starts, ends)
-    if len(given) < k:
+    if not over or len(given) < k:
         return Voices(len(given), k)
     since = switch or starts
     enough = (given["day"] >= since).sum() >= k  # many may have spoken before, and one since

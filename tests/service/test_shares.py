@@ -160,6 +160,22 @@ def test_remarks_are_not_those_of_fewer_than_five_though_more_spoke_before_the_s
     assert ("remarque 1" in facilities.get("/experiments/tables").text) == shown
 
 
+@pytest.mark.parametrize(("goes_on", "told"), [(True, (9, 0)), (False, (9, 9))])
+def test_of_a_trial_that_is_only_observed_remarks_wait_for_its_end(registry, facilities, goes_on, told):
+    """Whoever looked every day would know whose the new one is."""
+    trial(registry, TODAY - timedelta(days=20 if goes_on else 90), answers=0)
+    with registry.session() as session:
+        tables = experiments.find(session, "tables")
+        for arm in tables.arms:
+            arm.switch = None
+        said = {"day": tables.starts, "hour": 9, "satisfaction": 6}
+        room = tables.arms[0].room_id
+        session.add_all(Answer(room_id=room, **said, remark=f"remarque {n}") for n in range(9))
+    voices = facilities.get("/api/v1/experiments/tables/voices").json()
+    assert (voices["answers"], voices["remarks_total"]) == told
+    assert ("remarque 8" in facilities.get("/experiments/tables").text) != goes_on
+
+
 def test_expired_revoked_and_unknown_answer_the_same(sharer, registry, stranger):
     expired, revoked, unknown = make(sharer, "7"), make(sharer, "90"), "/s/" + "A" * 43
     assert revoke(sharer, 2).status_code == 303
