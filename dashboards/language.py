@@ -79,12 +79,13 @@ class Language:
         return value
 
     def typeset(self, text: str) -> str:
-        """Non-breaking spaces between a number and its unit, and where French punctuation wants them."""
+        """Spaces that do not break where French or a unit wants them, and « a-t-elle » in one piece."""
         text = text.replace("} {unit}", "}\N{NO-BREAK SPACE}{unit}")
         if not self.french:
             return text
         for mark in (";", "?", "!", "»", "%", "€"):
             text = text.replace(f" {mark}", f"{NARROW}{mark}")
+        text = text.replace("-t-", "\N{NON-BREAKING HYPHEN}t\N{NON-BREAKING HYPHEN}")
         return text.replace(" :", "\N{NO-BREAK SPACE}:").replace("« ", f"«{NARROW}")
 
     # ----------------------------------------------------------------------------------------- numbers

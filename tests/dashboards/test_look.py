@@ -195,6 +195,7 @@ def sentences(gallery_folder: Path) -> dict[str, str]:
         (r"(?<=[a-zàâçéèêëîïôûù])'(?=[a-zàâçéèêëîïôûùh])", "a straight apostrophe"),
         (r"(?<=\s)\"|\"(?=\s)", "quotes of a typewriter"),
         (r"\.\.\.", "three dots for an ellipsis"),
+        (r"-t-(?:il|elle|on)\b", "a verb that a line parts from its pronoun"),
         # years are not, nor an address and what a gateway sent: a figure in brackets as it came
         (
             r"(?<![\w./:?=&(-])(?!(?:19|20)\d\d\b|71120|75342)\d{4,}(?![\w./:-])",
