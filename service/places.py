@@ -247,6 +247,16 @@ def seen(*facts: object) -> str:
     return hashlib.sha256("\n".join(map(str, facts)).encode()).hexdigest()[:16]
 
 
+def site_seen(site: Site | Hours) -> str:
+    """What is seen of a site's name and hours."""
+    return seen(site.name, site.opens, site.closes, site.weekdays)
+
+
+def room_seen(room: Room | Facts) -> str:
+    """What is seen of a room."""
+    return seen(*(getattr(room, key) for key in ORDER))
+
+
 def free_slug(session: Session, table: type[Room | Site], name: str) -> str:
     """An address made of the name that no other has."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()

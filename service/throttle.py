@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
+from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from fastapi import Request
 
 R = TypeVar("R")
 
@@ -87,3 +90,9 @@ class Throttle:
         self._failures[key] = [*recent[-self.limit :], now]
         while len(self._failures) > self.remembered:
             self._failures.popitem(last=False)
+
+
+def address_of(request: Request) -> str:
+    """The network address that asks, as trusted proxies tell it; of IPv6 the /64 that one line is given."""
+    host = request.client.host if request.client is not None else ""
+    return ":".join(IPv6Address(host).exploded.split(":")[:4]) if ":" in host else host

@@ -104,7 +104,7 @@ def list_experiments(request: Request, paging: Part) -> list[ApiExperiment]:
 def get_experiment(request: Request, slug: str) -> ApiExperimentWhole:
     """One experiment with its sheet, what did not go as planned, and what was decided."""
     with request.app.state.registry.session() as session:
-        experiment = _known(session, slug)
+        experiment = known(session, slug)
         told, owner = experiment.decision, experiment.owner
         return ApiExperimentWhole(
             **vars(_experiment(experiment, today(request))),
@@ -127,7 +127,7 @@ def result(request: Request, slug: str) -> JSONResponse:
     """
     day = today(request)
     with request.app.state.registry.session() as session:
-        experiment = _known(session, slug)
+        experiment = known(session, slug)
         said = results.result_of(session, experiment, day)
         return JSONResponse(_not_compared(experiment, day) if said is None else said.to_dict())
 
@@ -139,7 +139,7 @@ def protocol(request: Request, slug: str) -> Response:
     It is what `temoin analyse --design` reads.
     """
     with request.app.state.registry.session() as session:
-        experiment = _known(session, slug)
+        experiment = known(session, slug)
         document = _compared(experiment)
         text = document.to_json() if experiment.protocol is None else experiment.protocol.document
     return Response(text, media_type="application/json", headers={"ETag": f'"{document.sha256}"'})
@@ -156,7 +156,7 @@ def panel(
 ) -> Response:
     """Room, day, outcome, value, n: what `temoin analyse` recomputes the verdict from. 423 while it runs."""
     with request.app.state.registry.session() as session:
-        experiment = _known(session, slug)
+        experiment = known(session, slug)
         document = _compared(experiment)
         if until == "switch":
             csv: bytes | None = results.panel_until_switch(session, document)
@@ -170,7 +170,8 @@ def panel(
     return Response(csv, media_type="text/csv", headers=headers)
 
 
-def _known(session: Session, slug: str) -> Experiment:
+def known(session: Session, slug: str) -> Experiment:
+    """The experiment of this address; raises HTTPException 404."""
     experiment = experiments.find(session, slug)
     if experiment is None:
         raise HTTPException(404, f"There is no experiment {slug}.")

@@ -34,7 +34,7 @@ router = APIRouter(prefix="/api/v1/rooms", tags=["rooms"])
 Part = Annotated[Paging, Depends()]
 Have = Annotated[IfMatch, Depends()]
 CHANGES = [Depends(needs("facilities")), Depends(change_checked)]
-LONGEST, EARLIEST = timedelta(days=366), date(2000, 1, 1)
+LONGEST = timedelta(days=366)
 
 
 LocalTime = Annotated[time, WithJsonSchema({"type": "string", "pattern": HOUR})]
@@ -213,7 +213,7 @@ def change_room(request: Request, slug: str, said: RoomFacts, have: Have) -> Api
     """Its name, floor, seats, area, volume; other seats have its days computed again."""
     with request.app.state.registry.session() as session:
         room = _known(session, slug)
-        have.check(_version(room))
+        have.check(places.room_seen(room))
         facts, zone = said.checked(room), request.app.state.settings.zone
         places.save_room(session, room.site, room, facts, datetime.now(UTC), zone)
         return _whole(request, session, room)
@@ -242,8 +242,8 @@ def list_series(
 
     A room for one person has none: even its air would tell when somebody was there.
     """
-    if until is not None and until < EARLIEST:
-        raise HTTPException(422, f"until: not before {EARLIEST}.")
+    if until is not None and until < pages.EARLIEST:
+        raise HTTPException(422, f"until: not before {pages.EARLIEST}.")
     with request.app.state.registry.session() as session:
         room = _open(session, slug, today(request))
         placed = [] if room.capacity == 1 else devices.placements_of(session, room.id)
@@ -278,10 +278,10 @@ def list_days(
     """
     yesterday = today(request) - timedelta(days=1)
     until = min(last or yesterday, yesterday)
-    since = first or max(until, EARLIEST) - timedelta(days=27)
-    if until - since > LONGEST or since < EARLIEST:
+    since = first or max(until, pages.EARLIEST) - timedelta(days=27)
+    if until - since > LONGEST or since < pages.EARLIEST:
         raise HTTPException(
-            422, f"first: at most {LONGEST.days} days before last, and not before {EARLIEST}."
+            422, f"first: at most {LONGEST.days} days before last, and not before {pages.EARLIEST}."
         )
     with request.app.state.registry.session() as session:
         room = _open(session, slug, today(request))
@@ -356,10 +356,6 @@ def _facts(room: Room, site: Site, laid: embargo.Embargo | None) -> dict[str, An
     }
 
 
-def _version(room: Room) -> str:
-    return places.seen(*(getattr(room, key) for key in places.ORDER))
-
-
 def _whole(request: Request, session: Session, room: Room) -> ApiRoomWhole:
     at, state = now(request), request.app.state
     placed = devices.placements_of(session, room.id)
@@ -372,7 +368,7 @@ def _whole(request: Request, session: Session, room: Room) -> ApiRoomWhole:
         experiments=[slug for slug, _ in experiments.of_room(session, room.id)],
         form=form_url(request, room.slug),
         notice=notice.of_room(room, here, state.store, state.settings),
-        version=_version(room),
+        version=places.room_seen(room),
     )
 
 

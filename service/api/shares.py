@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from fastapi import APIRouter, Depends, HTTPException, Path, Request
 from pydantic import Field
 
+from service.api.experiments import known
 from service.api.mistakes import refuse
 from service.api.paging import Paging
 from service.api.said import Said
 from service.api.unchanged import CHANGED, IfMatch
 from service.auth import Person, change_checked, needs
 from service.registry import experiments, shares, users
+from service.registry.shares import State
 from service.web.experiments import whole_page
 from service.web.shares import frozen_of
 
@@ -42,7 +44,7 @@ class ApiShare:
     by: str
     until: datetime
     last_used: datetime | None
-    state: Literal["open", "expired", "revoked"]
+    state: State
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def list_shares(request: Request, slug: str, paging: Part) -> list[ApiShare]:
     """The links of one experiment, the newest first."""
     now = datetime.now(UTC)
     with request.app.state.registry.session() as session:
-        found = shares.of_experiment(session, _known(session, slug))
+        found = shares.of_experiment(session, known(session, slug))
         return [_share(each, now) for each in paging.part(found, lambda each: each.id)]
 
 
@@ -122,7 +124,7 @@ def revoke_share(request: Request, person: Facilities, slug: str, number: Number
 def get_owner(request: Request, slug: str) -> ApiOwner:
     """In whose hands an experiment is, and in whose it may be put."""
     with request.app.state.registry.session() as session:
-        return _owner(session, _known(session, slug))
+        return _owner(session, known(session, slug))
 
 
 @router.put("/{slug}/owner", dependencies=CHANGES)
@@ -140,15 +142,8 @@ def hand_over(request: Request, person: Facilities, slug: str, said: NewOwner, h
         return _owner(session, experiment)
 
 
-def _known(session: Session, slug: str) -> Experiment:
-    experiment = experiments.find(session, slug)
-    if experiment is None:
-        raise HTTPException(404, f"There is no experiment {slug}.")
-    return experiment
-
-
 def _theirs(session: Session, slug: str, person: Person) -> Experiment:
-    experiment = _known(session, slug)
+    experiment = known(session, slug)
     if not person.may_act_for(experiment.owner):
         raise HTTPException(403, "It is in somebody else's hands: they act on it, or an administrator.")
     return experiment
@@ -168,12 +163,11 @@ def _owner(session: Session, experiment: Experiment) -> ApiOwner:
 
 
 def _share(share: Share, now: datetime) -> ApiShare:
-    state: Literal["open", "expired", "revoked"] = "expired" if share.expires <= now else "open"
     return ApiShare(
         id=share.id,
         made=share.made_at,
         by=share.made_by,
         until=share.expires,
         last_used=share.last_used,
-        state=state if share.revoked_at is None else "revoked",
+        state=shares.state(share, now),
     )

@@ -112,7 +112,7 @@ def change_site(request: Request, slug: str, said: SiteFacts, have: Have) -> Api
     """Its name, hours and weekdays; other hours have the days of its rooms computed again."""
     with request.app.state.registry.session() as session:
         site = _known(session, slug)
-        have.check(_version(site))
+        have.check(places.site_seen(site))
         hours = _hours(said, site)
         return _whole(
             places.save_site(session, site, hours, datetime.now(UTC), request.app.state.settings.zone)
@@ -195,10 +195,6 @@ def _hours(said: SiteFacts, site: Site | None = None) -> places.Hours:
     return hours
 
 
-def _version(site: Site) -> str:
-    return places.seen(site.name, site.opens, site.closes, site.weekdays)
-
-
 def _facts(site: Site) -> dict[str, Any]:
     told = {key: getattr(site, key) for key in ("slug", "name", "opens", "closes", "weekdays")}
     return told | {"rooms": [each.slug for each in site.rooms]}
@@ -206,4 +202,4 @@ def _facts(site: Site) -> dict[str, Any]:
 
 def _whole(site: Site) -> ApiSiteWhole:
     closures = [ApiClosure(each.day, each.reason) for each in site.closures]
-    return ApiSiteWhole(**_facts(site), closures=closures, version=_version(site))
+    return ApiSiteWhole(**_facts(site), closures=closures, version=places.site_seen(site))

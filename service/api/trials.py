@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from dashboards.pages.experiments import CostLine, CoverageDay, Split
 from experiments.equipment import Item
 from service.api import documents
-from service.registry import experiments
+from service.api.experiments import known
 from service.web.experiments import whole_page
 
 if TYPE_CHECKING:
@@ -195,10 +195,7 @@ def get_later(request: Request, slug: str) -> JSONResponse:
 def _page(request: Request, slug: str) -> ExperimentPage:
     """All that its page shows today: what is under seal there is not in it."""
     with request.app.state.registry.session() as session:
-        experiment = experiments.find(session, slug)
-        if experiment is None:
-            raise HTTPException(404, f"There is no experiment {slug}.")
-        return whole_page(request, session, experiment)
+        return whole_page(request, session, known(session, slug))
 
 
 def _over(page: ExperimentPage) -> None:

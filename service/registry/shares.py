@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import func, or_, select
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from service.registry.tables import Experiment
 
+State = Literal["open", "expired", "revoked"]
 LASTING = (7, 30, 90)  # days one may choose from
 MOST = 20  # links of one experiment that open something at once
 KEPT = timedelta(days=30)  # how long one that opens nothing any more stays in the list
@@ -77,6 +78,13 @@ def forget(session: Session, now: datetime) -> None:
     spent = select(Share).where(or_(Share.expires < before, Share.revoked_at < before))
     for share in session.scalars(spent):
         session.delete(share)
+
+
+def state(share: Share, now: datetime) -> State:
+    """Whether a link opens something now, and why it does not."""
+    if share.revoked_at is not None:
+        return "revoked"
+    return "expired" if share.expires <= now else "open"
 
 
 def _sha256(token: str) -> str:

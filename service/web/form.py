@@ -18,9 +18,8 @@ from itsdangerous import BadSignature, URLSafeSerializer
 from dashboards.pages.answering import FormPage, ThanksPage
 from service.registry import answers, devices, experiments, rooms
 from service.registry.tables import Answer
-from service.throttle import Throttle
+from service.throttle import Throttle, address_of
 from service.web.reply import error, now, reply
-from service.web.sign_in import address_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -16,8 +16,8 @@ from service import mail
 from service.auth import form_checked, form_csrf, keep_form
 from service.registry import identities, password_links, users
 from service.registry.users import MAX_PASSWORD, MIN_PASSWORD
+from service.throttle import address_of
 from service.web.reply import locale, reply
-from service.web.sign_in import address_of
 
 if TYPE_CHECKING:
     from service.registry.tables import User

@@ -15,10 +15,10 @@ from dashboards.pages.shares import SharedPage, ShareGonePage, ShareLine, Shares
 from service.auth import Person, csrf_checked, needs
 from service.registry import experiments, shares
 from service.registry.shares import LASTING, TooManyShares
-from service.throttle import Throttle
+from service.throttle import Throttle, address_of
 from service.web.experiments import whole_page
 from service.web.reply import error, locale, now, reply
-from service.web.sign_in import OF_ADDRESS, WINDOW, address_of
+from service.web.sign_in import OF_ADDRESS, WINDOW
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -154,14 +154,13 @@ def _page(
 
 
 def _line(share: Share, zone: ZoneInfo, at: datetime) -> ShareLine:
-    state: Literal["open", "expired", "revoked"] = "expired" if share.expires <= at else "open"
     return ShareLine(
         id=share.id,
         made=share.made_at.astimezone(zone),
         by=share.made_by,
         until=share.expires.astimezone(zone),
         used=share.last_used.astimezone(zone) if share.last_used else None,
-        state=state if share.revoked_at is None else "revoked",
+        state=shares.state(share, at),
     )
 
 

@@ -6,7 +6,6 @@ import hashlib
 import hmac
 import secrets
 from datetime import UTC, datetime, timedelta
-from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Annotated, Any
 
 import structlog
@@ -33,7 +32,7 @@ from service.auth import (
 )
 from service.oidc import KNOWN
 from service.registry import users
-from service.throttle import Throttle
+from service.throttle import Throttle, address_of
 from service.web.kept import carried, resume
 from service.web.reply import locale, reply
 from service.web.sign_in_code import asked, code_page, fault, whose
@@ -211,12 +210,6 @@ def sign_in_form(
     if wait:
         response.headers["Retry-After"] = str(wait)
     return response
-
-
-def address_of(request: Request) -> str:
-    """The network address that asks, as trusted proxies tell it; of IPv6 the /64 that one line is given."""
-    host = request.client.host if request.client is not None else ""
-    return ":".join(IPv6Address(host).exploded.split(":")[:4]) if ":" in host else host
 
 
 def _wait(request: Request, account: str) -> int:

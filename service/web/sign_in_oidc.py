@@ -17,7 +17,8 @@ from service.auth import cookie, current_person, delete_cookie, safe_path, set_c
 from service.oidc import BACK, KNOWN, Attempt, ClockRefused, OidcError, Provider, ProviderAway, TokenRefused
 from service.registry import identities
 from service.registry.identities import IdentityRefused
-from service.web.sign_in import address_of, sign_in_form, welcome
+from service.throttle import address_of
+from service.web.sign_in import sign_in_form, welcome
 
 if TYPE_CHECKING:
     from service.registry.identities import Told

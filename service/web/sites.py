@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from service.places import Facts, Hours
-    from service.registry.tables import Room, Site
+    from service.registry.tables import Site
 
 router = APIRouter(include_in_schema=False)
 Facilities = Annotated[Person, Depends(needs("facilities"))]
@@ -43,7 +43,7 @@ async def add_site(request: Request, person: Facilities) -> Response:
     with request.app.state.registry.session() as session:
         name = hours.name.casefold()
         known = next((site for site in rooms.sites(session) if site.name.casefold() == name), None)
-        if known is not None and _seen(known) != _seen(hours):
+        if known is not None and places.site_seen(known) != places.site_seen(hours):
             return _all(request, person, replace(hours, mistakes={"name": "taken"}), 422)
         # sent twice it is one site
         site = known or places.save_site(session, None, hours, now(request), request.app.state.settings.zone)
@@ -65,7 +65,10 @@ async def change_site(request: Request, person: Facilities, slug: str) -> Respon
         site = rooms.site(session, slug)
         if site is None:
             return error(request, 404, "not_found")
-        if _seen(site) not in (form.get("seen"), _seen(hours)):  # sent twice it is no conflict
+        if places.site_seen(site) not in (
+            form.get("seen"),
+            places.site_seen(hours),
+        ):  # sent twice it is no conflict
             return _one(request, person, slug, hours=hours, status=409, meanwhile=True)
         if hours.mistakes:
             return _one(request, person, slug, hours=hours, status=422, mistakes=hours.mistakes)
@@ -163,7 +166,10 @@ async def change_room(request: Request, person: Facilities, slug: str) -> Respon
         room = rooms.room(session, slug)
         if room is None:
             return error(request, 404, "not_found")
-        if _room_seen(room) not in (form.get("seen"), _room_seen(facts)):  # sent twice it is no conflict
+        if places.room_seen(room) not in (
+            form.get("seen"),
+            places.room_seen(facts),
+        ):  # sent twice it is no conflict
             return _room(request, person, slug, typed, 409, meanwhile=True)
         if facts.mistakes:
             return _room(request, person, slug, typed, 422, mistakes=facts.mistakes)
@@ -193,14 +199,6 @@ def _hours(form: Mapping[str, object]) -> Hours:
     told = {key: str(form.get(key, "")) for key in ("name", "opens", "closes")}
     days = [str(day) for day in form.getlist("weekdays")] if hasattr(form, "getlist") else []
     return places.site_hours(told["name"], told["opens"], told["closes"], days)
-
-
-def _seen(site: Site | Hours) -> str:
-    return places.seen(site.name, site.opens, site.closes, site.weekdays)
-
-
-def _room_seen(room: Room | Facts) -> str:
-    return places.seen(room.name, room.floor, room.capacity, room.area_m2, room.volume_m3)
 
 
 def _years(request: Request) -> tuple[int, int, int]:
@@ -254,7 +252,7 @@ def _one(  # noqa: PLR0913 - what may be said of one site
             typed=typed or {},
             rows=rows,
             mistakes=mistakes or {},
-            seen=_seen(site),
+            seen=places.site_seen(site),
             meanwhile=meanwhile,
             saved=done == "saved",
         )
@@ -282,6 +280,6 @@ def _room(
         }
         page = RoomFactsPage(
             slug=room.slug, name=room.name, site=(room.site.slug, room.site.name), typed=typed or kept,
-            kept=kept, mistakes=mistakes or {}, seen=_room_seen(room), meanwhile=meanwhile,
+            kept=kept, mistakes=mistakes or {}, seen=places.room_seen(room), meanwhile=meanwhile,
         )  # fmt: skip
     return reply(request, page, status, person=person)
