@@ -65,10 +65,8 @@ async def change_site(request: Request, person: Facilities, slug: str) -> Respon
         site = rooms.site(session, slug)
         if site is None:
             return error(request, 404, "not_found")
-        if places.site_seen(site) not in (
-            form.get("seen"),
-            places.site_seen(hours),
-        ):  # sent twice it is no conflict
+        twice = places.site_seen(hours)  # sent so, it is no conflict
+        if places.site_seen(site) not in (form.get("seen"), twice):
             return _one(request, person, slug, hours=hours, status=409, meanwhile=True)
         if hours.mistakes:
             return _one(request, person, slug, hours=hours, status=422, mistakes=hours.mistakes)
@@ -166,10 +164,8 @@ async def change_room(request: Request, person: Facilities, slug: str) -> Respon
         room = rooms.room(session, slug)
         if room is None:
             return error(request, 404, "not_found")
-        if places.room_seen(room) not in (
-            form.get("seen"),
-            places.room_seen(facts),
-        ):  # sent twice it is no conflict
+        twice = places.room_seen(facts)  # sent so, it is no conflict
+        if places.room_seen(room) not in (form.get("seen"), twice):
             return _room(request, person, slug, typed, 409, meanwhile=True)
         if facts.mistakes:
             return _room(request, person, slug, typed, 422, mistakes=facts.mistakes)
