@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import structlog
-from fastapi import Depends, Form, Header, HTTPException, Request
+from fastapi import Depends, Form, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from service.browser import browser_named
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 How = Literal["password", "code", "link", "provider"]  # somebody signed in
 COOKIE = "temoin"
+CSRF_HEADER = "X-CSRF-Token"
 FORM_COOKIE = "temoin-form"  # of the sign-in form, before there is a session
+UNCHANGING = frozenset({"GET", "HEAD"})
 TO_ENROL = ("/account/second-factor", "/sign-out")  # for whoever owes a second factor
 log = structlog.get_logger("temoin.sign_in")
 FORM_LASTING = timedelta(hours=12)  # what was typed waits in it, over a lunch and a meeting
@@ -127,7 +129,7 @@ def _of_token(request: Request, token: str) -> Person:
             headers={"WWW-Authenticate": "Bearer"},
         )
     user, scope = found
-    if scope == "read" and request.method not in ("GET", "HEAD"):
+    if scope == "read" and request.method not in UNCHANGING:
         raise HTTPException(403, "This token only reads: a change needs one of scope write.")
     request.state.number = user.id
     return Person(user.email, user.name, user.role, "", owes, user.id)
@@ -157,6 +159,13 @@ def needs(role: str) -> Callable[[Person], Person]:
         return person
 
     return checked
+
+
+# What a route says of who may use it: `person: Facilities`.
+SignedIn = Annotated[Person, Depends(signed_in)]
+Facilities = Annotated[Person, Depends(needs("facilities"))]
+Analyst = Annotated[Person, Depends(needs("analyst"))]
+Administrator = Annotated[Person, Depends(needs("administrator"))]
 
 
 def may_upload(scope: Scope) -> None:
@@ -192,13 +201,10 @@ def csrf_checked(request: Request, csrf: Annotated[str, Form()] = "") -> None:
     _same_token(request, COOKIE, csrf)
 
 
-def change_checked(
-    request: Request,
-    x_csrf_token: Annotated[str, Header(description="The session's form token")] = "",
-) -> None:
-    """Dependency of every change by API: what comes with a cookie also says the session's form token."""
-    if _api_token(request) is None:
-        _same_token(request, COOKIE, x_csrf_token)
+def change_checked(request: Request) -> None:
+    """Dependency of the whole API: a change that comes with a cookie also says the session's form token."""
+    if request.method not in UNCHANGING and _api_token(request) is None:
+        _same_token(request, COOKIE, request.headers.get(CSRF_HEADER, ""))
 
 
 def form_checked(request: Request, csrf: Annotated[str, Form()] = "") -> None:

@@ -5,7 +5,7 @@ What gateways send comes with their token instead: `by_token`.
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 
 from service.api import (
     account,
@@ -28,6 +28,7 @@ from service.api import (
     trials,
     weeks,
 )
+from service.auth import change_checked
 
 NOUNS = (
     today.router,
@@ -51,6 +52,6 @@ NOUNS = (
 )
 router = APIRouter()
 for noun in NOUNS:
-    router.include_router(noun, responses=documentation.REFUSALS)
+    router.include_router(noun, responses=documentation.REFUSALS, dependencies=[Depends(change_checked)])
 router.include_router(documentation.router)
 by_token = readings.router

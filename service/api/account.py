@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 
 from service.api.people import ApiSession, Role, sessions_of
-from service.auth import Person, signed_in
+from service.auth import SignedIn
 from service.registry import users
 
 router = APIRouter(prefix="/api/v1/account", tags=["people"])
@@ -25,7 +24,7 @@ class ApiAccount:
 
 
 @router.get("")
-def get_account(request: Request, person: Annotated[Person, Depends(signed_in)]) -> ApiAccount:
+def get_account(request: Request, person: SignedIn) -> ApiAccount:
     """Whose token this is, or who is signed in."""
     with request.app.state.registry.session() as session:
         user = users.known(session, person.email)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 
 from service import device_health
-from service.api.paging import Paging
+from service.api.paging import Part
 from service.device_health import Kind
 from service.web.reply import now
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from service.device_health import Finding
 
 router = APIRouter(prefix="/api/v1/device-health", tags=["devices"])
-Part = Annotated[Paging, Depends()]
 
 
 @dataclass(frozen=True)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from fastapi import APIRouter, Depends, HTTPException, Request, Response
+from fastapi import APIRouter, HTTPException, Request, Response
 from pydantic import Field
 
 from sensors.metrics import METRICS
 from sensors.reading import StoreError
 from service import device_health, embargo, placing
 from service.api.mistakes import refuse
-from service.api.paging import Paging
+from service.api.paging import Part
 from service.api.said import Said
-from service.api.unchanged import IfMatch
-from service.auth import Person, change_checked, needs
+from service.api.unchanged import Have
+from service.auth import Facilities
 from service.registry import devices
 from service.registry.tables import DevicePhoto
 from service.web.reply import today
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 
 router = APIRouter(prefix="/api/v1/devices", tags=["devices"])
 photos = APIRouter(prefix="/api/v1/photos", tags=["devices"])
-Part = Annotated[Paging, Depends()]
-Facilities = Annotated[Person, Depends(needs("facilities"))]
-Have = Annotated[IfMatch, Depends()]
 PHOTO: dict[int | str, dict[str, Any]] = {
     200: {"content": {"image/jpeg": {"schema": {"type": "string", "format": "binary", "title": "Photo"}}}}
 }
@@ -116,7 +113,7 @@ def get_device(request: Request, key: str) -> ApiDeviceWhole:
         return whole(request, session, _known(session, key))
 
 
-@router.patch("/{key:path}", dependencies=[Depends(change_checked)])
+@router.patch("/{key:path}")
 def describe_device(
     request: Request, person: Facilities, key: str, said: DeviceFacts, have: Have
 ) -> ApiDeviceWhole:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from dashboards.pages.about import ApiNoun, ApiOperation, ApiPage, ApiParameter
 from service.api.examples import EXAMPLES
 from service.api.paging import LINK
-from service.auth import COOKIE, Person, signed_in
+from service.auth import COOKIE, CSRF_HEADER, SignedIn
 from service.web.reply import reply
 
 if TYPE_CHECKING:
@@ -73,8 +73,15 @@ SIGNED_IN = {
         "type": "apiKey",
         "in": "cookie",
         "name": COOKIE,
-        "description": "Who is signed in in a browser; a change carries `X-CSRF-Token` besides.",
+        "description": f"Who is signed in in a browser; a change carries `{CSRF_HEADER}` besides.",
     },
+}
+CSRF = {
+    "name": CSRF_HEADER,
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string"},
+    "description": "The session's form token, where its cookie comes too",
 }
 TAG = {"ETag": {"schema": {"type": "string"}, "description": "Of this answer, for `If-None-Match`"}}
 LISTS = {
@@ -113,7 +120,9 @@ def described(app: FastAPI) -> dict[str, Any]:
     for methods in document["paths"].values():
         for method, operation in methods.items():
             operation["operationId"] = operation["summary"].lower().replace(" ", "_")
-            operation.setdefault("security", [{name: []} for name in SIGNED_IN])
+            if "security" not in operation:  # that of a gateway says its own
+                operation["security"] = [{name: []} for name in SIGNED_IN]
+                operation.setdefault("parameters", []).extend([] if method == "get" else [CSRF])
             if operation["operationId"] in LISTS:
                 operation["responses"]["200"]["headers"] = LINK
             if method == "get":
@@ -144,7 +153,7 @@ def openapi(request: Request) -> JSONResponse:
 
 
 @router.get("/api/docs")
-def documentation(request: Request, person: Annotated[Person, Depends(signed_in)]) -> Response:
+def documentation(request: Request, person: SignedIn) -> Response:
     """The same, to be read."""
     told = described(request.app)
     operations = [

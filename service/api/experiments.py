@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from experiments.verdict import Status
 from service import results
 from service.api import documents
-from service.api.paging import Paging
+from service.api.paging import Part
 from service.registry import experiments
 from service.web.reply import today
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from service.registry.tables import Experiment
 
 router = APIRouter(prefix="/api/v1/experiments", tags=["experiments"])
-Part = Annotated[Paging, Depends()]
 
 
 @dataclass(frozen=True)

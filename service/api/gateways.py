@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 
 from service import sources
-from service.api.paging import Paging
+from service.api.paging import Part
 
 router = APIRouter(prefix="/api/v1/gateways", tags=["gateways"])
-Part = Annotated[Paging, Depends()]
 
 
 @router.get("")

@@ -8,26 +8,23 @@ from datetime import UTC, datetime
 from pathlib import Path as File
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, HTTPException, Path, Query, Request
+from fastapi import APIRouter, Body, Depends, HTTPException, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from sensors.reading import HistoryRejected
 from service import embargo, imports
-from service.api.paging import Paging
+from service.api.paging import Part
 from service.api.quarantine import ApiReading
-from service.auth import Person, change_checked, needs
+from service.auth import Facilities, Person, needs
 from service.registry.tables import Import
 from service.web.reply import today
+from service.web.typed import Number
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 router = APIRouter(prefix="/api/v1/imports", tags=["imports"], dependencies=[Depends(needs("facilities"))])
-Part = Annotated[Paging, Depends()]
-Facilities = Annotated[Person, Depends(needs("facilities"))]
-Number = Annotated[int, Path(ge=1, lt=2**31)]
-CHANGES = [Depends(change_checked)]
 MAP = {
     "device": ["capteur"],
     "time": {"column": "date"},
@@ -96,7 +93,7 @@ def list_imports(request: Request, paging: Part) -> list[ApiImport]:
         return [ApiImport(**_facts(request, each)) for each in found]
 
 
-@router.post("", status_code=201, dependencies=CHANGES, openapi_extra=BODY)
+@router.post("", status_code=201, openapi_extra=BODY)
 async def send_file(
     request: Request,
     person: Facilities,
@@ -124,7 +121,7 @@ def get_import(request: Request, number: Number) -> ApiImportWhole:
         return _whole(request, session, _known(session, number))
 
 
-@router.post("/{number}/preview", dependencies=CHANGES)
+@router.post("/{number}/preview")
 def preview_import(request: Request, number: Number, said: Said) -> ApiPreview:
     """The first readings that a draft would give; nothing is written. While an experiment runs, no value."""
     with request.app.state.registry.session() as session:
@@ -141,7 +138,7 @@ def preview_import(request: Request, number: Number, said: Said) -> ApiPreview:
     return ApiPreview(readings, faults)
 
 
-@router.post("/{number}/start", status_code=202, dependencies=CHANGES)
+@router.post("/{number}/start", status_code=202)
 def start_import(request: Request, number: Number, said: Said) -> ApiImport:
     """Say what the columns of a draft are, and have it imported soon."""
     with request.app.state.registry.session() as session:
@@ -154,7 +151,7 @@ def start_import(request: Request, number: Number, said: Said) -> ApiImport:
         return ApiImport(**_facts(request, row))
 
 
-@router.post("/{number}/undo", status_code=202, dependencies=CHANGES)
+@router.post("/{number}/undo", status_code=202)
 def undo_import(request: Request, number: Number) -> ApiImport:
     """Take back what an import wrote, soon."""
     with request.app.state.registry.session() as session:
@@ -165,7 +162,7 @@ def undo_import(request: Request, number: Number) -> ApiImport:
         return ApiImport(**_facts(request, row))
 
 
-@router.delete("/{number}", dependencies=CHANGES)
+@router.delete("/{number}")
 def drop_import(request: Request, number: Number) -> ApiImport:
     """Let a draft go; answers with what it was."""
     with request.app.state.registry.session() as session:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
-from fastapi import HTTPException, Query, Request, Response
+from fastapi import Depends, HTTPException, Query, Request, Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -46,3 +46,6 @@ class Paging:
             following = self._request.url.include_query_params(limit=self._limit, after=str(name(shown[-1])))
             self._response.headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'
         return shown
+
+
+Part = Annotated[Paging, Depends()]

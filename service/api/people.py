@@ -7,19 +7,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from fastapi import APIRouter, Depends, HTTPException, Path, Request
+from fastapi import APIRouter, Depends, HTTPException, Request
 from pydantic import Field
 
 from service.api.mistakes import refuse
-from service.api.paging import Paging
+from service.api.paging import Part
 from service.api.said import Said
-from service.api.unchanged import CHANGED, IfMatch
-from service.auth import change_checked, needs
+from service.api.unchanged import CHANGED, Have
+from service.auth import needs
 from service.places import seen
 from service.registry import identities, people, users
 from service.registry.people import ChangedMeanwhile, Facts, LastAdministrator
+from service.web.typed import Number
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -28,10 +29,6 @@ if TYPE_CHECKING:
     from service.registry.tables import User
 
 router = APIRouter(prefix="/api/v1/people", tags=["people"], dependencies=[Depends(needs("administrator"))])
-Number = Annotated[int, Path(ge=1, lt=2**31)]
-Part = Annotated[Paging, Depends()]
-Have = Annotated[IfMatch, Depends()]
-CHANGES = [Depends(change_checked)]
 Role = Literal["reader", "facilities", "analyst", "administrator"]
 
 
@@ -97,7 +94,7 @@ def list_people(request: Request, paging: Part) -> list[ApiPerson]:
         return [ApiPerson(**_facts(each), last_seen=last.get(each.id)) for each in found]
 
 
-@router.post("", status_code=201, dependencies=CHANGES)
+@router.post("", status_code=201)
 def add_person(request: Request, said: NewPerson) -> ApiPersonWhole:
     """Somebody more; the link by which they choose a password is made on their page."""
     email, name = said.email.strip(), _name(said.name)
@@ -118,7 +115,7 @@ def get_person(request: Request, number: Number) -> ApiPersonWhole:
         return _whole(session, _known(session, number))
 
 
-@router.patch("/{number}", dependencies=CHANGES)
+@router.patch("/{number}")
 def change_person(request: Request, number: Number, said: PersonFacts, have: Have) -> ApiPersonWhole:
     """Their name, their role, whether they may sign in; who may not is signed out everywhere."""
     with request.app.state.registry.session() as session:
@@ -136,7 +133,7 @@ def change_person(request: Request, number: Number, said: PersonFacts, have: Hav
         return _whole(session, _known(session, number) if user is None else user)
 
 
-@router.delete("/{number}", dependencies=CHANGES)
+@router.delete("/{number}")
 def delete_person(request: Request, number: Number) -> ApiPersonWhole:
     """Delete somebody; what they decided keeps their name. Answers with who it was."""
     with request.app.state.registry.session() as session:
@@ -148,7 +145,7 @@ def delete_person(request: Request, number: Number) -> ApiPersonWhole:
         return was
 
 
-@router.delete("/{number}/sessions", dependencies=CHANGES)
+@router.delete("/{number}/sessions")
 def sign_out_person(request: Request, number: Number) -> ApiPersonWhole:
     """Sign somebody out everywhere, and take the tokens of their programs back."""
     with request.app.state.registry.session() as session:

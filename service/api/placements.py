@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from fastapi import APIRouter, Depends, HTTPException, Path, Request
+from fastapi import APIRouter, HTTPException, Request
 from pydantic import Field
 
 from service import placing
 from service.api.devices import ApiDeviceWhole, whole
 from service.api.mistakes import refuse
 from service.api.said import Instant, Said
-from service.api.unchanged import IfMatch
-from service.auth import Person, change_checked, needs
+from service.api.unchanged import Have
+from service.auth import Facilities, Person
 from service.registry import devices, rooms
 from service.registry.tables import Placement
+from service.web.typed import Number
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -24,10 +25,7 @@ if TYPE_CHECKING:
     from service.placing import Stay
     from service.registry.tables import Device
 
-router = APIRouter(prefix="/api/v1/placements", tags=["devices"], dependencies=[Depends(change_checked)])
-Facilities = Annotated[Person, Depends(needs("facilities"))]
-Number = Annotated[int, Path(ge=1, lt=2**31)]
-Have = Annotated[IfMatch, Depends()]
+router = APIRouter(prefix="/api/v1/placements", tags=["devices"])
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
 

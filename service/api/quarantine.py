@@ -6,16 +6,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, HTTPException, Path, Query, Request, Response
+from fastapi import APIRouter, Body, HTTPException, Query, Request, Response
 
 from sensors.mapping import Mapping, MappingRefused
 from service import embargo, mapping_form
-from service.api.paging import Paging
-from service.api.unchanged import IfMatch
-from service.auth import Person, change_checked, needs
+from service.api.paging import Part
+from service.api.unchanged import Have, IfMatch
+from service.auth import Facilities, Person
 from service.registry import mappings, quarantine
 from service.registry.tables import QuarantineCause, Replay
 from service.web.reply import today
+from service.web.typed import Number
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -23,11 +24,6 @@ if TYPE_CHECKING:
     from service.registry.tables import MappingVersion
 
 router = APIRouter(prefix="/api/v1", tags=["quarantine"])
-Part = Annotated[Paging, Depends()]
-Number = Annotated[int, Path(ge=1, lt=2**31)]  # PostgreSQL's integer
-Facilities = Annotated[Person, Depends(needs("facilities"))]
-Have = Annotated[IfMatch, Depends()]
-CHANGES = [Depends(change_checked)]
 ENTRIES, MOST_ENTRIES = 20, 200
 PAYLOAD = 4000  # bytes shown
 EXAMPLE = {
@@ -178,7 +174,7 @@ def list_messages(
         ]
 
 
-@router.post("/quarantine/{cause}/replay", status_code=202, dependencies=CHANGES)
+@router.post("/quarantine/{cause}/replay", status_code=202)
 def replay_cause(request: Request, person: Facilities, cause: Number) -> ApiReplay:
     """Have the messages of a cause read again, soon."""
     with request.app.state.registry.session() as session:
@@ -186,7 +182,7 @@ def replay_cause(request: Request, person: Facilities, cause: Number) -> ApiRepl
         return _replay(mappings.ask(session, person.name, datetime.now(UTC), cause=cause))
 
 
-@router.post("/quarantine/{cause}/drop", dependencies=CHANGES)
+@router.post("/quarantine/{cause}/drop")
 def drop_cause(request: Request, person: Facilities, cause: Number, why: DropReason) -> ApiDropped:
     """Give the messages of a cause up."""
     reason = " ".join(why.reason.split())
@@ -223,13 +219,13 @@ def list_mappings(request: Request, paging: Part) -> list[ApiMapping]:
         return [_mapping(row) for row in paging.part(mappings.latest(session), lambda row: row.number)]
 
 
-@router.post("/mappings", status_code=201, dependencies=CHANGES)
+@router.post("/mappings", status_code=201)
 def add_mapping(request: Request, person: Facilities, said: Said) -> ApiKept:
     """Say what messages mean, and have those that came already read again."""
     return _keep(request, person, said, None)
 
 
-@router.post("/mapping-previews", dependencies=CHANGES)
+@router.post("/mapping-previews")
 def try_mapping(request: Request, person: Facilities, said: Said) -> list[ApiTried]:  # noqa: ARG001 - let in
     """What a mapping would make of the last messages on its topics; nothing is kept."""
     with request.app.state.registry.session() as session:
@@ -260,13 +256,13 @@ def list_versions(request: Request, number: Number) -> list[ApiMapping]:
     return found
 
 
-@router.put("/mappings/{number}", dependencies=CHANGES)
+@router.put("/mappings/{number}")
 def correct_mapping(request: Request, person: Facilities, number: Number, said: Said, have: Have) -> ApiKept:
     """Correct a mapping: its next version, and what it speaks of is read again."""
     return _keep(request, person, said, number, have)
 
 
-@router.delete("/mappings/{number}", status_code=202, dependencies=CHANGES)
+@router.delete("/mappings/{number}", status_code=202)
 def withdraw_mapping(request: Request, person: Facilities, number: Number, have: Have) -> ApiReplay:
     """Let a mapping hold no longer: its messages wait again, its readings are taken back."""
     with request.app.state.registry.session() as session:

@@ -13,10 +13,10 @@ from pydantic import Field, WithJsonSchema
 from dashboards.pages.rooms import Notice
 from service import device_health, embargo, notice, places, room_series, seasons
 from service.api.mistakes import refuse
-from service.api.paging import Paging
+from service.api.paging import Part
 from service.api.said import HOUR, Day, Said
-from service.api.unchanged import IfMatch
-from service.auth import change_checked, needs
+from service.api.unchanged import Have
+from service.auth import needs
 from service.registry import devices, experiments, outcomes, rooms
 from service.web import rooms as pages
 from service.web.form import form_url
@@ -31,9 +31,7 @@ if TYPE_CHECKING:
     from service.registry.tables import Placement, Room, Site
 
 router = APIRouter(prefix="/api/v1/rooms", tags=["rooms"])
-Part = Annotated[Paging, Depends()]
-Have = Annotated[IfMatch, Depends()]
-CHANGES = [Depends(needs("facilities")), Depends(change_checked)]
+FACILITIES = [Depends(needs("facilities"))]
 LONGEST = timedelta(days=366)
 
 
@@ -208,7 +206,7 @@ def get_room(request: Request, slug: str) -> ApiRoomWhole:
         return _whole(request, session, _known(session, slug))
 
 
-@router.patch("/{slug}", dependencies=CHANGES)
+@router.patch("/{slug}", dependencies=FACILITIES)
 def change_room(request: Request, slug: str, said: RoomFacts, have: Have) -> ApiRoomWhole:
     """Its name, floor, seats, area, volume; other seats have its days computed again."""
     with request.app.state.registry.session() as session:
@@ -219,7 +217,7 @@ def change_room(request: Request, slug: str, said: RoomFacts, have: Have) -> Api
         return _whole(request, session, room)
 
 
-@router.delete("/{slug}", dependencies=CHANGES)
+@router.delete("/{slug}", dependencies=FACILITIES)
 def delete_room(request: Request, slug: str) -> ApiRoomWhole:
     """Forget a room on which nothing rests; answers with what it was."""
     with request.app.state.registry.session() as session:

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-from fastapi import APIRouter, Depends, HTTPException, Path, Request
+from fastapi import APIRouter, Depends, HTTPException, Request
 from pydantic import Field
 
 from service.api.experiments import known
 from service.api.mistakes import refuse
-from service.api.paging import Paging
+from service.api.paging import Part
 from service.api.said import Said
-from service.api.unchanged import CHANGED, IfMatch
-from service.auth import Person, change_checked, needs
+from service.api.unchanged import CHANGED, Have
+from service.auth import Facilities, Person, needs
 from service.registry import experiments, shares, users
 from service.registry.shares import State
 from service.web.experiments import whole_page
 from service.web.shares import frozen_of
+from service.web.typed import Number
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -28,11 +29,6 @@ if TYPE_CHECKING:
 router = APIRouter(
     prefix="/api/v1/experiments", tags=["experiments"], dependencies=[Depends(needs("facilities"))]
 )
-Part = Annotated[Paging, Depends()]
-Have = Annotated[IfMatch, Depends()]
-Facilities = Annotated[Person, Depends(needs("facilities"))]
-Number = Annotated[int, Path(ge=1, lt=2**31)]
-CHANGES = [Depends(change_checked)]
 
 
 @dataclass(frozen=True)
@@ -93,7 +89,7 @@ def list_shares(request: Request, slug: str, paging: Part) -> list[ApiShare]:
         return [_share(each, now) for each in paging.part(found, lambda each: each.id)]
 
 
-@router.post("/{slug}/shares", status_code=201, dependencies=CHANGES)
+@router.post("/{slug}/shares", status_code=201)
 def make_share(request: Request, person: Facilities, slug: str, said: NewShare) -> ApiShareMade:
     """A link to the experiment's page as it is now, for somebody without an account."""
     now = datetime.now(UTC)
@@ -107,7 +103,7 @@ def make_share(request: Request, person: Facilities, slug: str, said: NewShare) 
     return ApiShareMade(f"{request.base_url}s/{token}", now + timedelta(days=said.days))
 
 
-@router.delete("/{slug}/shares/{number}", dependencies=CHANGES)
+@router.delete("/{slug}/shares/{number}")
 def revoke_share(request: Request, person: Facilities, slug: str, number: Number) -> ApiShare:
     """The link opens nothing any more; revoked twice it does no harm."""
     now = datetime.now(UTC)
@@ -127,7 +123,7 @@ def get_owner(request: Request, slug: str) -> ApiOwner:
         return _owner(session, known(session, slug))
 
 
-@router.put("/{slug}/owner", dependencies=CHANGES)
+@router.put("/{slug}/owner")
 def hand_over(request: Request, person: Facilities, slug: str, said: NewOwner, have: Have) -> ApiOwner:
     """Put an experiment in somebody's hands, or nobody's: theirs who has it, or who administers."""
     with request.app.state.registry.session() as session:

@@ -11,11 +11,11 @@ from pydantic import Field
 
 from service import places
 from service.api.mistakes import refuse
-from service.api.paging import Paging
+from service.api.paging import Part
 from service.api.rooms import ApiRoom, LocalTime, NewRoom, room_of
 from service.api.said import HOUR, Day, Said
-from service.api.unchanged import IfMatch
-from service.auth import Person, change_checked, needs
+from service.api.unchanged import Have
+from service.auth import needs
 from service.registry import rooms
 
 if TYPE_CHECKING:
@@ -24,10 +24,6 @@ if TYPE_CHECKING:
     from service.registry.tables import Site
 
 router = APIRouter(prefix="/api/v1/sites", tags=["sites"], dependencies=[Depends(needs("facilities"))])
-Part = Annotated[Paging, Depends()]
-Have = Annotated[IfMatch, Depends()]
-Facilities = Annotated[Person, Depends(needs("facilities"))]
-CHANGES = [Depends(change_checked)]
 Hour = Annotated[str, Field(pattern=HOUR, description="Local time")]
 Weekdays = Annotated[str, Field(pattern="^[1-7]{1,7}$", description="ISO, Monday is 1")]
 Year = Annotated[int, Path(ge=2000, le=2100)]
@@ -89,7 +85,7 @@ def list_sites(request: Request, paging: Part) -> list[ApiSite]:
         return [ApiSite(**_facts(each)) for each in paging.part(rooms.sites(session), lambda each: each.slug)]
 
 
-@router.post("", status_code=201, dependencies=CHANGES)
+@router.post("", status_code=201)
 def add_site(request: Request, said: NewSite) -> ApiSiteWhole:
     """One site more; its `slug` is made of its name."""
     hours = _hours(said)
@@ -107,7 +103,7 @@ def get_site(request: Request, slug: str) -> ApiSiteWhole:
         return _whole(_known(session, slug))
 
 
-@router.patch("/{slug}", dependencies=CHANGES)
+@router.patch("/{slug}")
 def change_site(request: Request, slug: str, said: SiteFacts, have: Have) -> ApiSiteWhole:
     """Its name, hours and weekdays; other hours have the days of its rooms computed again."""
     with request.app.state.registry.session() as session:
@@ -119,7 +115,7 @@ def change_site(request: Request, slug: str, said: SiteFacts, have: Have) -> Api
         )
 
 
-@router.delete("/{slug}", dependencies=CHANGES)
+@router.delete("/{slug}")
 def delete_site(request: Request, slug: str) -> ApiSiteWhole:
     """Forget a site that has no room; answers with what it was."""
     with request.app.state.registry.session() as session:
@@ -131,7 +127,7 @@ def delete_site(request: Request, slug: str) -> ApiSiteWhole:
         return was
 
 
-@router.put("/{slug}/closures/{day}", dependencies=CHANGES)
+@router.put("/{slug}/closures/{day}")
 def close_site(request: Request, slug: str, day: Day, said: ClosureReason) -> ApiSiteWhole:
     """Closed on a day; that day's outcomes are computed again."""
     reason = " ".join(said.reason.split())
@@ -139,13 +135,13 @@ def close_site(request: Request, slug: str, day: Day, said: ClosureReason) -> Ap
     return _closed(request, slug, {day: reason})
 
 
-@router.put("/{slug}/holidays/{year}", dependencies=CHANGES)
+@router.put("/{slug}/holidays/{year}")
 def close_on_holidays(request: Request, slug: str, year: Year) -> ApiSiteWhole:
     """Closed on the public holidays of France of a year."""
     return _closed(request, slug, places.public_holidays(year))
 
 
-@router.delete("/{slug}/closures/{day}", dependencies=CHANGES)
+@router.delete("/{slug}/closures/{day}")
 def open_site(request: Request, slug: str, day: Day) -> ApiSiteWhole:
     """Open on a day after all."""
     with request.app.state.registry.session() as session:
@@ -156,7 +152,7 @@ def open_site(request: Request, slug: str, day: Day) -> ApiSiteWhole:
         return _whole(site)
 
 
-@router.post("/{slug}/rooms", status_code=201, dependencies=CHANGES)
+@router.post("/{slug}/rooms", status_code=201)
 def add_room(request: Request, slug: str, said: NewRoom) -> ApiRoom:
     """One room more; its `slug` is made of its name."""
     facts = said.checked()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 
 from dashboards.pages.experiments import ExperimentLine
 from dashboards.pages.home import Deadline, Growth, Learned, ToLookAt
-from service.auth import Person, signed_in
+from service.auth import SignedIn
 from service.web.home import of_today
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ LISTS = ("to_decide", "look_at", "deadlines", "running", "next_up", "learned")
 
 
 @router.get("")
-def get_today(request: Request, person: Annotated[Person, Depends(signed_in)]) -> ApiToday:
+def get_today(request: Request, person: SignedIn) -> ApiToday:
     """What the first page says; experiments in whose hands one is come first."""
     with request.app.state.registry.session() as session:
         page = of_today(request, session, person)

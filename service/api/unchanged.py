@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Header, HTTPException
+from fastapi import Depends, Header, HTTPException
 
 CHANGED = "It was changed meanwhile: read it again, and send If-Match with the version that is told."
 
@@ -24,3 +24,6 @@ class IfMatch:
         """Raise HTTPException 412 unless this version, or any (`*`), is the one that the caller has."""
         if self._named is not None and self._named.isdisjoint({"*", f'"{version}"'}):
             raise HTTPException(412, CHANGED)
+
+
+Have = Annotated[IfMatch, Depends()]

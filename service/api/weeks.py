@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, HTTPException, Query, Request
+from fastapi import APIRouter, HTTPException, Query, Request
 
 from service import device_health, embargo, weeks
-from service.api.paging import Paging
+from service.api.paging import Part
 from service.registry import devices, rooms
 from service.web.reply import now
 from service.web.rooms import BESIDE, WEEKS_BESIDE
 
 router = APIRouter(prefix="/api/v1/weeks", tags=["rooms"])
-Part = Annotated[Paging, Depends()]
 
 
 @dataclass(frozen=True)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import structlog
-from fastapi import APIRouter, BackgroundTasks, Depends, Form, Request, Response
+from fastapi import APIRouter, BackgroundTasks, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
 from dashboards.pages.people import AccountPage
-from service.auth import COOKIE, Person, cookie, csrf_checked, signed_in
+from service.auth import COOKIE, Person, SignedIn, cookie, csrf_checked
 from service.guessable import guessable
 from service.registry import people, second_factor, users
 from service.web.passwords import tell
 from service.web.people import line, session_lines
 from service.web.reply import reply
+from service.web.typed import Typed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("temoin.sign_in")
 router = APIRouter(include_in_schema=False)
-Self = Annotated[Person, Depends(signed_in)]
-Typed = Annotated[str, Form()]
 CHECKED = [Depends(csrf_checked)]
 DAYS = ("30", "90", "365")
 MOST_TOKENS = 20
@@ -32,13 +31,13 @@ SAID: dict[str, Literal["password", "sessions"]] = {"password": "password", "ses
 
 
 @router.get("/account")
-def account_page(request: Request, person: Self, done: str = "") -> Response:
+def account_page(request: Request, person: SignedIn, done: str = "") -> Response:
     """Where one is signed in, and a form for one's password."""
     return _page(request, person, done=done)
 
 
 @router.post("/account/sessions", dependencies=CHECKED)
-def close_session(request: Request, person: Self, handle: Typed = "") -> Response:
+def close_session(request: Request, person: SignedIn, handle: Typed = "") -> Response:
     """End one of one's own sessions, or all but this one without a handle."""
     with request.app.state.registry.session() as session:
         user = users.known(session, person.email)
@@ -51,7 +50,7 @@ def close_session(request: Request, person: Self, handle: Typed = "") -> Respons
 
 @router.post("/account/tokens", dependencies=CHECKED)
 def make_token(
-    request: Request, person: Self, token_name: Typed = "", scope: Typed = "read", days: Typed = "90"
+    request: Request, person: SignedIn, token_name: Typed = "", scope: Typed = "read", days: Typed = "90"
 ) -> Response:
     """A token for one's programs: shown on this answer, and never again."""
     called = " ".join(token_name.split())
@@ -73,7 +72,7 @@ def make_token(
 @router.post("/account/password", dependencies=CHECKED)
 def change_password(
     request: Request,
-    person: Self,
+    person: SignedIn,
     later: BackgroundTasks,
     current: Typed = "",
     new: Typed = "",

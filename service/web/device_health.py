@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from dashboards.pages.devices import DeviceHealthPage, Fault
 from service import device_health
-from service.auth import Person, signed_in
+from service.auth import SignedIn
 from service.registry import devices
 from service.web.reply import now, reply
 
@@ -22,7 +22,7 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get("/device-health")
-def device_health_page(request: Request, person: Annotated[Person, Depends(signed_in)]) -> Response:
+def device_health_page(request: Request, person: SignedIn) -> Response:
     """Every fault of today, in the order of its harm."""
     zone, at = request.app.state.settings.zone, now(request)
     with request.app.state.registry.session() as session:

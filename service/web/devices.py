@@ -8,7 +8,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, File, Form, Query, Request, Response, UploadFile
+from fastapi import APIRouter, Depends, File, Query, Request, Response, UploadFile
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse
 
@@ -16,12 +16,13 @@ from dashboards.pages.devices import DeviceForm, DeviceLine, DevicePage, Devices
 from sensors.metrics import METRICS
 from sensors.reading import StoreError
 from service import device_health, embargo, images, placing
-from service.auth import Person, csrf_checked, needs, signed_in
+from service.auth import Facilities, Person, SignedIn, csrf_checked
 from service.images import ImageRefused
 from service.placing import PlacingRefused
 from service.registry import devices, rooms
 from service.registry.tables import DevicePhoto
 from service.web.reply import error, now, reply
+from service.web.typed import Typed
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from service.registry.tables import Device, Placement, Room
 
 router = APIRouter(include_in_schema=False)
-Facilities = Annotated[Person, Depends(needs("facilities"))]
-Typed = Annotated[str, Form()]
 CHECKED = [Depends(csrf_checked)]
 SHOWN = 100
 LONGEST_TEXT = {"label": 120, "model": 120, "position": 200}
@@ -44,7 +43,7 @@ HEARTBEAT = range(1, 24 * 60 + 1)
 @router.get("/devices")
 def devices_page(
     request: Request,
-    person: Annotated[Person, Depends(signed_in)],
+    person: SignedIn,
     q: str = "",
     page: Annotated[int, Query(ge=1, le=10_000)] = 1,
 ) -> Response:
@@ -63,9 +62,7 @@ def devices_page(
 
 
 @router.get("/device")
-def device_page(
-    request: Request, person: Annotated[Person, Depends(signed_in)], key: str = "", done: str = ""
-) -> Response:
+def device_page(request: Request, person: SignedIn, key: str = "", done: str = "") -> Response:
     """One device: what it is, where it was, and forms to say both."""
     return _one(request, person, key, done=done)
 
@@ -188,7 +185,7 @@ def describe_device(  # noqa: PLR0913, PLR0917 - the fields of its form
 
 
 @router.get("/device/photo")
-def device_photo(request: Request, person: Annotated[Person, Depends(signed_in)], key: str = "") -> Response:  # noqa: ARG001 - let in
+def device_photo(request: Request, person: SignedIn, key: str = "") -> Response:  # noqa: ARG001 - let in
     """Where a device hangs, as somebody took it."""
     with request.app.state.registry.session() as session:
         photo = session.get(DevicePhoto, key)

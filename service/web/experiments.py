@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, time, timedelta
 from math import ceil
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from dashboards.pages.experiments import (
     CostLine,
@@ -32,7 +32,7 @@ from dashboards.pages.home import EXAMPLE_ROOMS
 from experiments.panel import after_washout
 from experiments.remarks import themes
 from service import embargo, results
-from service.auth import Person, signed_in
+from service.auth import SignedIn
 from service.registry import answers, device_days, devices, experiments, outcomes
 from service.registry.rooms import first_slugs
 from service.web.reply import error, now, reply, today
@@ -60,7 +60,7 @@ _OPTIONS = {"temperature": ("cooler", "same", "warmer"), "helped": tuple("123456
 
 
 @router.get("/experiments")
-def experiments_page(request: Request, person: Annotated[Person, Depends(signed_in)]) -> Response:
+def experiments_page(request: Request, person: SignedIn) -> Response:
     """Every experiment, grouped by what it asks for."""
     with request.app.state.registry.session() as session:
         said = experiments.headlines(session)
@@ -72,7 +72,7 @@ def experiments_page(request: Request, person: Annotated[Person, Depends(signed_
 
 
 @router.get("/experiments/{slug}")
-def experiment_page(request: Request, slug: str, person: Annotated[Person, Depends(signed_in)]) -> Response:
+def experiment_page(request: Request, slug: str, person: SignedIn) -> Response:
     """One experiment, whatever its state."""
     with request.app.state.registry.session() as session:
         found = experiments.find(session, slug)

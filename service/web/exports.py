@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse, StreamingResponse
 from starlette.background import BackgroundTask
 
@@ -16,14 +16,13 @@ from dashboards.language import language
 from dashboards.pages.files import ExportColumn, ExportPage, ExportTable
 from dashboards.words.tables import READINGS, TABLES
 from service import export
-from service.auth import Person, needs
+from service.auth import Analyst, Person
 from service.web.reply import error, locale, reply, today
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 router = APIRouter(include_in_schema=False)
-Analyst = Annotated[Person, Depends(needs("analyst"))]
 Name = Literal[
     "rooms", "outcomes", "experiments", "arms", "devices", "placements", "answers", "readings", "codebook"
 ]

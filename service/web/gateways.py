@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from dashboards.pages.devices import GatewayLine, GatewaysPage
 from service import sources
-from service.auth import Person, signed_in
+from service.auth import SignedIn
 from service.web.reply import now, reply
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get("/gateways")
-def gateways_page(request: Request, person: Annotated[Person, Depends(signed_in)]) -> Response:
+def gateways_page(request: Request, person: SignedIn) -> Response:
     """Every source of messages, those that were let in first."""
     zone = request.app.state.settings.zone
     with request.app.state.registry.session() as session:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from dashboards.pages.about import GlossaryPage
-from service.auth import Person, signed_in
+from service.auth import SignedIn
 from service.web.reply import reply
 
 router = APIRouter(include_in_schema=False)
 
 
 @router.get("/glossaire")
-def glossary_page(request: Request, person: Annotated[Person, Depends(signed_in)]) -> Response:
+def glossary_page(request: Request, person: SignedIn) -> Response:
     """What each word means."""
     return reply(request, GlossaryPage(), person=person)

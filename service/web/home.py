@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 from sqlalchemy import select
 
 from dashboards.pages.about import AccessibilityPage, LookPage, MethodPage, SiteMapPage
 from dashboards.pages.home import EXAMPLE_ROOMS, HomePage, SilentDevice, Standstill
 from dashboards.render import assets
 from service import device_health, ingest, waiting
-from service.auth import Person, signed_in
+from service.auth import Person, SignedIn
 from service.registry import answers, devices, experiments, quarantine, rooms
 from service.registry.tables import Device, Experiment
 from service.web.experiments import line
@@ -35,7 +35,7 @@ SOON = timedelta(days=90)
 
 
 @router.get("/")
-def home_page(request: Request, person: Annotated[Person, Depends(signed_in)]) -> Response:
+def home_page(request: Request, person: SignedIn) -> Response:
     """What needs somebody, what runs, what was learned."""
     preparing = getattr(request.app.state, "progress", None)  # set by the demonstration
     progress = None if preparing is None else preparing()
@@ -140,19 +140,19 @@ def _standstill(request: Request) -> Standstill | None:
 
 
 @router.get("/method")
-def method_page(request: Request, person: Annotated[Person, Depends(signed_in)]) -> Response:
+def method_page(request: Request, person: SignedIn) -> Response:
     """How Témoin compares."""
     return reply(request, MethodPage(), person=person)
 
 
 @router.get("/plan")
-def site_map_page(request: Request, person: Annotated[Person, Depends(signed_in)]) -> Response:
+def site_map_page(request: Request, person: SignedIn) -> Response:
     """Where everything is."""
     return reply(request, SiteMapPage(), person=person)
 
 
 @router.get("/look")
-def look_page(request: Request, person: Annotated[Person, Depends(signed_in)]) -> Response:
+def look_page(request: Request, person: SignedIn) -> Response:
     """What pages are made of."""
     return reply(request, LookPage(), person=person)
 

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, File, Request, Response, UploadFile
-from fastapi import Path as PathParameter
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse
 
 from dashboards.pages.files import FileColumn, ImportLine, ImportPage, ImportsPage, PreviewLine
 from sensors.reading import HistoryRejected
 from service import embargo, imports, mapping_form
-from service.auth import Person, csrf_checked, needs
+from service.auth import Facilities, Person, csrf_checked
 from service.registry.tables import Import
 from service.web.reply import error, reply, today
+from service.web.typed import Number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from starlette.datastructures import FormData
 
 router = APIRouter(include_in_schema=False)
-Facilities = Annotated[Person, Depends(needs("facilities"))]
-Number = Annotated[int, PathParameter(ge=1, lt=2**31)]
 CHECKED = [Depends(csrf_checked)]
 CHUNK = 1 << 20
 LONGEST = 200

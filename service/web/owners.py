@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
 from dashboards.pages.experiments import OwnerPage
-from service.auth import Person, csrf_checked, needs
+from service.auth import Facilities, Person, csrf_checked
 from service.registry import experiments, users
 from service.web.reply import error, reply
+from service.web.typed import Typed
 
 if TYPE_CHECKING:
     from typing import Literal
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from service.registry.tables import Experiment
 
 router = APIRouter(include_in_schema=False)
-Facilities = Annotated[Person, Depends(needs("facilities"))]
-Typed = Annotated[str, Form()]
 
 
 @router.get("/experiments/{slug}/owner")

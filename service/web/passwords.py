@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
 import structlog
-from fastapi import APIRouter, BackgroundTasks, Depends, Form, Request, Response
+from fastapi import APIRouter, BackgroundTasks, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
@@ -18,6 +18,7 @@ from service.registry import identities, password_links, users
 from service.registry.users import MAX_PASSWORD, MIN_PASSWORD
 from service.throttle import address_of
 from service.web.reply import locale, reply
+from service.web.typed import Typed
 
 if TYPE_CHECKING:
     from service.registry.tables import User
@@ -35,7 +36,7 @@ def ask_page(request: Request) -> Response:
 
 
 @public.post("/forgotten-password", dependencies=[Depends(form_checked)])
-def ask(request: Request, later: BackgroundTasks, email: Annotated[str, Form()] = "") -> Response:
+def ask(request: Request, later: BackgroundTasks, email: Typed = "") -> Response:
     """Looks nobody up before it has answered: neither words nor time tell who has an account."""
     if not request.app.state.settings.smtp_url:
         return _forgotten(request, "no_mail")
@@ -57,8 +58,8 @@ async def choose(
     request: Request,
     later: BackgroundTasks,
     token: str,
-    password: Annotated[str, Form()] = "",
-    again: Annotated[str, Form()] = "",
+    password: Typed = "",
+    again: Typed = "",
 ) -> Response:
     """A new password, signed out everywhere, and on to the sign-in page."""
     error: Mistake | None = None

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import structlog
-from fastapi import APIRouter, Depends, Form, Path, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
 from dashboards.pages.people import PeoplePage, PersonForm, PersonLine, PersonPage, SessionLine
-from service.auth import Person, csrf_checked, needs
+from service.auth import Administrator, Person, csrf_checked
 from service.registry import identities, password_links, people, users
 from service.registry.people import ChangedMeanwhile, Facts, LastAdministrator
 from service.web.reply import error, now, reply
+from service.web.typed import Number, Typed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("temoin.sign_in")
 router = APIRouter(include_in_schema=False)
-Administrator = Annotated[Person, Depends(needs("administrator"))]
-Number = Annotated[int, Path(ge=1, lt=2**31)]
-Typed = Annotated[str, Form()]
 INVITED = timedelta(days=3)  # a link to choose a password goes by a colleague's hands
 CHECKED = [Depends(csrf_checked)]
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from math import ceil
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from dashboards.pages.quarantine import (
@@ -25,10 +25,11 @@ from dashboards.pages.quarantine import (
 from sensors.mapping import LONGEST, MOST_FIELDS, MOST_LEAVES, NOT_OF_MEANING, Mapping, MappingRefused
 from sensors.reading import PayloadRejected
 from service import embargo, mapping_form
-from service.auth import Person, csrf_checked, needs, signed_in
+from service.auth import Facilities, Person, SignedIn, csrf_checked
 from service.registry import devices, mappings, quarantine
 from service.registry.tables import QuarantineCause
 from service.web.reply import error, reply, today
+from service.web.typed import Number, Typed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,9 +42,6 @@ if TYPE_CHECKING:
     from service.registry.tables import MappingVersion, QuarantineEntry, Replay
 
 router = APIRouter(include_in_schema=False)
-Facilities = Annotated[Person, Depends(needs("facilities"))]
-Number = Annotated[int, Path(ge=1, lt=2**31)]
-Reader = Annotated[Person, Depends(signed_in)]
 CHECKED = [Depends(csrf_checked)]
 SHOWN = 25
 ENTRIES = 10
@@ -57,7 +55,7 @@ MOST_LEVELS = 50
 @router.get("/quarantine")
 def quarantine_page(
     request: Request,
-    person: Reader,
+    person: SignedIn,
     code: str | None = None,
     page: Annotated[int, Query(ge=1, le=10_000)] = 1,
     done: str = "",
@@ -85,7 +83,7 @@ def quarantine_page(
 
 
 @router.get("/quarantine/{cause}")
-def cause_page(request: Request, person: Reader, cause: Number) -> Response:
+def cause_page(request: Request, person: SignedIn, cause: Number) -> Response:
     """The messages of one cause, and what may be done about them."""
     return _one_cause(request, person, cause)
 
@@ -101,9 +99,7 @@ def replay_cause(request: Request, person: Facilities, cause: Number) -> Respons
 
 
 @router.post("/quarantine/{cause}/drop", dependencies=CHECKED)
-def drop_cause(
-    request: Request, person: Facilities, cause: Number, why: Annotated[str, Form()] = ""
-) -> Response:
+def drop_cause(request: Request, person: Facilities, cause: Number, why: Typed = "") -> Response:
     """Give the messages of one cause up, saying why."""
     reason = " ".join(why.split())
     if not reason or len(reason) > LONGEST_REASON or not reason.isprintable():
@@ -132,7 +128,7 @@ async def map_cause(request: Request, person: Facilities, cause: Number) -> Resp
 
 
 @router.get("/mappings/{number}")
-def mapping_page(request: Request, person: Reader, number: Number) -> Response:
+def mapping_page(request: Request, person: SignedIn, number: Number) -> Response:
     """What was said of a topic, to be corrected."""
     return _one_mapping(request, person, number)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from dashboards.pages.rooms import (
     ComparePage,
@@ -24,7 +24,7 @@ from dashboards.pages.rooms import (
     SiteRooms,
 )
 from service import device_health, embargo, notice, seasons, weeks
-from service.auth import Person, signed_in
+from service.auth import SignedIn
 from service.registry import devices, experiments, outcomes, rooms
 from service.room_series import known, series
 from service.web.form import form_url
@@ -61,7 +61,7 @@ SPANS = {"day": (timedelta(days=1), timedelta(minutes=15)), "week": (timedelta(d
 
 
 @router.get("/rooms")
-def rooms_page(request: Request, person: Annotated[Person, Depends(signed_in)]) -> Response:
+def rooms_page(request: Request, person: SignedIn) -> Response:
     """Every room by site, over the last two full weeks."""
     at = now(request)
     with request.app.state.registry.session() as session:
@@ -99,7 +99,7 @@ def rooms_page(request: Request, person: Annotated[Person, Depends(signed_in)]) 
 @router.get("/rooms/compare")
 def compare_page(
     request: Request,
-    person: Annotated[Person, Depends(signed_in)],
+    person: SignedIn,
     room: Annotated[list[str] | None, Query()] = None,
 ) -> Response:
     """Rooms side by side: the same outcomes over the same weeks."""
@@ -149,7 +149,7 @@ def _hidden(why: Embargo | None) -> Hidden | None:
 def room_page(
     request: Request,
     slug: str,
-    person: Annotated[Person, Depends(signed_in)],
+    person: SignedIn,
     span: Literal["day", "week"] = "week",
     until: date | None = None,
 ) -> Response:
@@ -161,7 +161,7 @@ def room_page(
 
 
 @router.get("/rooms/{slug}/poster")
-def poster_page(request: Request, slug: str, person: Annotated[Person, Depends(signed_in)]) -> Response:
+def poster_page(request: Request, slug: str, person: SignedIn) -> Response:
     """The sheet to print and pin in the room."""
     with request.app.state.registry.session() as session:
         room = rooms.room(session, slug)
@@ -171,7 +171,7 @@ def poster_page(request: Request, slug: str, person: Annotated[Person, Depends(s
 
 
 @router.get("/rooms/{slug}/notice")
-def notice_page(request: Request, slug: str, person: Annotated[Person, Depends(signed_in)]) -> Response:
+def notice_page(request: Request, slug: str, person: SignedIn) -> Response:
     """The sheet that says in the room what is measured there."""
     state = request.app.state
     with state.registry.session() as session:

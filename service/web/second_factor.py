@@ -3,37 +3,36 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from fastapi import APIRouter, BackgroundTasks, Depends, Form, Request, Response
+from fastapi import APIRouter, BackgroundTasks, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 from dashboards.pages.people import SecondFactorPage
-from service.auth import COOKIE, Person, cookie, csrf_checked, signed_in
+from service.auth import COOKIE, Person, SignedIn, cookie, csrf_checked
 from service.registry import people, second_factor, users
 from service.web.passwords import tell
 from service.web.reply import reply
 from service.web.sign_in_code import fault
+from service.web.typed import Typed
 
 if TYPE_CHECKING:
     from service.registry.tables import User
 
 router = APIRouter(include_in_schema=False)
-Self = Annotated[Person, Depends(signed_in)]
-Typed = Annotated[str, Form()]
 CHECKED = [Depends(csrf_checked)]
 LASTING = 60 * 60  # seconds to install an application
 
 
 @router.get("/account/second-factor")
-def page(request: Request, person: Self) -> Response:
+def page(request: Request, person: SignedIn) -> Response:
     """What there is, and the form for the next step."""
     return _page(request, person)
 
 
 @router.post("/account/second-factor", dependencies=CHECKED)
-def begin(request: Request, person: Self, current: Typed = "") -> Response:
+def begin(request: Request, person: SignedIn, current: Typed = "") -> Response:
     """A secret for who knows the password; nothing is kept before a code proves that it arrived."""
     if _there(request, person):
         return _page(request, person)
@@ -45,7 +44,7 @@ def begin(request: Request, person: Self, current: Typed = "") -> Response:
 
 @router.post("/account/second-factor/code", dependencies=CHECKED)
 def prove(
-    request: Request, person: Self, later: BackgroundTasks, draft: Typed = "", code: Typed = ""
+    request: Request, person: SignedIn, later: BackgroundTasks, draft: Typed = "", code: Typed = ""
 ) -> Response:
     """From now on it is asked for; the recovery codes are on this answer and never again."""
     now, secret = datetime.now(UTC), _drafted(request, person, draft)
@@ -65,7 +64,7 @@ def prove(
 
 @router.post("/account/second-factor/end", dependencies=CHECKED)
 def end(
-    request: Request, person: Self, later: BackgroundTasks, current: Typed = "", code: Typed = ""
+    request: Request, person: SignedIn, later: BackgroundTasks, current: Typed = "", code: Typed = ""
 ) -> Response:
     """The password alone serves again, for who has both."""
     mistake = _of_password(request, person, current)

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from fastapi import APIRouter, Depends, Form, Path, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from dashboards import render
 from dashboards.language import LOCALES
 from dashboards.pages.frame import Frame
 from dashboards.pages.shares import SharedPage, ShareGonePage, ShareLine, SharesPage
-from service.auth import Person, csrf_checked, needs
+from service.auth import Facilities, Person, csrf_checked
 from service.registry import experiments, shares
 from service.registry.shares import LASTING, TooManyShares
 from service.throttle import Throttle, address_of
 from service.web.experiments import whole_page
 from service.web.reply import error, locale, now, reply
 from service.web.sign_in import OF_ADDRESS, WINDOW
+from service.web.typed import Number, Typed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,9 +34,6 @@ if TYPE_CHECKING:
 
 router = APIRouter(include_in_schema=False)
 public = APIRouter(include_in_schema=False)
-Facilities = Annotated[Person, Depends(needs("facilities"))]
-Number = Annotated[int, Path(ge=1, lt=2**31)]
-Typed = Annotated[str, Form()]
 CHECKED = [Depends(csrf_checked)]
 HEADERS = {
     "Referrer-Policy": "no-referrer",  # the address is the secret

@@ -6,10 +6,10 @@ import hashlib
 import hmac
 import secrets
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
-from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from starlette.background import BackgroundTask
@@ -36,6 +36,7 @@ from service.throttle import Throttle, address_of
 from service.web.kept import carried, resume
 from service.web.reply import locale, reply
 from service.web.sign_in_code import asked, code_page, fault, whose
+from service.web.typed import Typed
 
 if TYPE_CHECKING:
     from service.auth import How, Person
@@ -82,9 +83,9 @@ def sign_in_page(request: Request, next: str = "/", chosen: str = "") -> Respons
 @public.post("/sign-in", dependencies=[Depends(form_checked)])
 async def sign_in(
     request: Request,
-    email: Annotated[str, Form()] = "",
-    password: Annotated[str, Form()] = "",
-    next: Annotated[str, Form()] = "/",  # noqa: A002 - the name of the field
+    email: Typed = "",
+    password: Typed = "",
+    next: Typed = "/",  # noqa: A002 - the name of the field
 ) -> Response:
     """A session, or the form again; the same words for an unknown address and a wrong password.
 
@@ -110,9 +111,9 @@ async def sign_in(
 @public.post("/sign-in/code", dependencies=[Depends(form_checked)])
 async def sign_in_code(
     request: Request,
-    ticket: Annotated[str, Form()] = "",
-    code: Annotated[str, Form()] = "",
-    next: Annotated[str, Form()] = "/",  # noqa: A002 - the name of the field
+    ticket: Typed = "",
+    code: Typed = "",
+    next: Typed = "/",  # noqa: A002 - the name of the field
 ) -> Response:
     """A session for who gave the password before, and now the code."""
     return await run_in_threadpool(_with_code, request, ticket, code, next, await carried(request))

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
 from dashboards.pages.places import PastedLine, RoomFactsPage, SiteLine, SitePage, SitesPage
 from service import places
-from service.auth import Person, csrf_checked, needs
+from service.auth import Facilities, Person, csrf_checked
 from service.registry import rooms
 from service.web.reply import error, now, reply
+from service.web.typed import Typed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from service.registry.tables import Site
 
 router = APIRouter(include_in_schema=False)
-Facilities = Annotated[Person, Depends(needs("facilities"))]
-Typed = Annotated[str, Form()]
 CHECKED = [Depends(csrf_checked)]
 MOST_TEXT = 100_000
 

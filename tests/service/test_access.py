@@ -235,3 +235,14 @@ def test_nobody_is_let_in_only_where_the_table_says(stranger, routes):
         )
         if method == "GET" or LISTED.get(route) != "nobody":
             assert asked_to_sign_in == (LISTED.get(route) != "nobody"), route
+
+
+def test_no_change_is_taken_without_its_token(browser_of, routes):
+    """Another site can send a browser's cookie along, never what our own pages carry."""
+    browser, taken = browser_of("administrator"), []
+    for route in routes:
+        method, path = route.split()
+        if method != "GET" and LISTED[route] != "nobody":
+            answer = browser.request(method, re.sub(r"\{[\w:]+\}", "4711", path))
+            taken += [] if answer.status_code == 403 else [route]
+    assert taken == []
