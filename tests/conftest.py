@@ -1,4 +1,4 @@
-"""What tests of several parts share: one browser (two cannot be driven from one thread), one InfluxDB."""
+"""What tests of several parts share: a clock, one browser (a thread drives but one), one InfluxDB."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ import socket
 import subprocess
 import time
 from dataclasses import dataclass
+from datetime import UTC
 from typing import TYPE_CHECKING, Self
 
 import httpx2
 import pytest
+import time_machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +23,19 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
     from sensors.store_influx import InfluxStore
+
+
+# No test meets a midnight, a weekend or a change of hour unasked; begun before the tests are read.
+time_machine.travel(os.environ.get("TEMOIN_TEST_NOW", "2026-03-12T11:00:00Z"), tick=True).start()
+
+
+@pytest.fixture(autouse=True)
+def _machine_clock(request: pytest.FixtureRequest) -> Iterator[None]:
+    if request.node.get_closest_marker("machine_clock") is None:
+        yield
+        return
+    with time_machine.travel(time_machine.escape_hatch.datetime.datetime.now(UTC), tick=True):
+        yield
 
 
 @pytest.fixture(scope="session")

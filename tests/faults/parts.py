@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -20,6 +20,7 @@ import psutil
 import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from time_machine import escape_hatch
 
 from sensors.landing import Landing
 from service.ingest import receiver_status
@@ -36,7 +37,8 @@ INGEST = "import sys; from service.cli import main; sys.argv = ['temoin', 'inges
 DEVICES = 8
 BAD_EVERY = 50  # one message in so many is no JSON: it must end in quarantine, with its number
 RATE = 400.0  # messages a second
-START = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=2, minutes=17)  # no time zone is so far
+# by the machine's clock, as the programs under test; no time zone is so far
+START = escape_hatch.datetime.datetime.now(UTC).replace(microsecond=0) - timedelta(hours=2, minutes=17)
 
 
 def wait_until(true: Callable[[], object], within: float = 20.0, what: str = "") -> None:

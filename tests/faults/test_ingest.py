@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from parts import Broker, Ingest
 
+pytestmark = pytest.mark.machine_clock
+
 
 def stored_numbers(ingest: Ingest) -> Counter[int]:
     store = EmbeddedStore(ingest.settings.data_dir / "store")

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from parts import Broker
 
+pytestmark = pytest.mark.machine_clock
+
 
 class Receiving:
     """A receiver in a thread, and the landing it fills."""

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
     from sensors.receive import ReceiverStatus
 
-pytestmark = pytest.mark.report
+pytestmark = [pytest.mark.report, pytest.mark.machine_clock]
 SECONDS = 3.0  # of messages before, during and after a fault
 PADDING = b" " * 2000  # after the JSON, to fill a landing sooner
 DISK = 40  # megabytes of the small disk

@@ -66,6 +66,7 @@ def test_a_bad_field_does_not_cost_its_neighbours_on_the_line(influx: Influx):
     assert len(store.read(MONDAY, MONDAY + timedelta(days=1), metrics=["co2", "humidity"])) == 2
 
 
+@pytest.mark.machine_clock
 def test_what_is_older_than_the_bucket_keeps_is_refused_by_name_and_the_rest_is_kept(influx: Influx):
     store = influx.store(retention_days=30)
     now = datetime.now(UTC).replace(microsecond=0)
@@ -76,6 +77,7 @@ def test_what_is_older_than_the_bucket_keeps_is_refused_by_name_and_the_rest_is_
     assert len(store.read(now - timedelta(days=1), now + timedelta(days=1))) == 2
 
 
+@pytest.mark.machine_clock
 def test_a_year_of_history_that_is_too_old_is_refused_within_seconds(influx: Influx):
     store = influx.store(retention_days=30)
     now = datetime.now(UTC).replace(microsecond=0)

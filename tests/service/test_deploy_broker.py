@@ -359,6 +359,7 @@ def in_order(name):
     yield name
 
 
+@pytest.mark.machine_clock
 def test_the_citys_two_ingest_share_what_gateways_send_and_influxdb_has_it_once(containers, broker, influx):
     for name in in_order("gateway"):
         assert containers.done(name) == (0, "")

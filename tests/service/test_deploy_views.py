@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
+from time import sleep
 
 import pytest
 from sqlalchemy import text
+from time_machine import escape_hatch
 
 from experiments.panel import DayOutcome
 from service import embargo
@@ -19,26 +21,37 @@ from service.registry.tables import Arm, Decision, Device, Experiment, Placement
 psycopg = pytest.importorskip("psycopg")
 
 ROLES = Path(__file__).parents[2] / "service" / "deploy" / "postgresql-roles.sql"
-NOW = datetime.now(UTC)
-TODAY = NOW.date()
-SWITCH = TODAY - timedelta(days=20)
+SWITCHED = 20  # days ago
 RUNNING, FREE, ALONE = ("loire", "erdre"), "maine", "bureau"
-DAYS = [TODAY - timedelta(days=n) for n in (1, 2, 10, 30, 40)]
+AGO = (1, 2, 10, 30, 40)
+
+pytestmark = pytest.mark.machine_clock  # the views ask PostgreSQL's
 
 
-def a_day(room, day, gain):
+def now():
+    """By the machine's clock, even in what is set up before the tests."""
+    return escape_hatch.datetime.datetime.now(UTC)
+
+
+def days(n):
+    return now().date() + timedelta(days=n)
+
+
+def a_day(room, ago, gain):
     """`gain` is what happened in the rooms of the running experiment since its switch."""
-    moved = gain if room in RUNNING and day >= SWITCH else 1.0
+    moved, day = gain if room in RUNNING and ago <= SWITCHED else 1.0, days(-ago)
     return [
         DayOutcome(room, day, "occupied_minutes", 1, 150.0 * moved, 0.9),
         DayOutcome(room, day, "co2_occupied", 1, None if moved > 1 else 700.0, 0.9),
     ]
 
 
-def experiment(slug, rooms, switch, ends, starts=TODAY - timedelta(days=60)):
+def experiment(slug, rooms, switch, ends):
     treated, *baseline = rooms
     arms = [Arm(room=treated, switch=switch), *(Arm(room=room) for room in baseline)]
-    return Experiment(slug=slug, title=slug.title(), declared_at=NOW, starts=starts, ends=ends, arms=arms)
+    return Experiment(
+        slug=slug, title=slug.title(), declared_at=now(), starts=days(-60), ends=days(ends), arms=arms
+    )
 
 
 def fill(registry, gain):
@@ -48,16 +61,14 @@ def fill(registry, gain):
         capacities = {"loire": 10, "erdre": 12, "maine": 8, "bureau": 1}
         rooms = {slug: Room(slug=slug, name=slug, site=site, capacity=n) for slug, n in capacities.items()}
         session.add_all(rooms.values())
-        session.add(
-            experiment("tables", [rooms[slug] for slug in RUNNING], SWITCH, TODAY + timedelta(days=20))
-        )
-        session.add(experiment("lampes", [rooms["maine"]], SWITCH, TODAY - timedelta(days=3)))
-        session.add(Device(key="g/loire", gateway="g", last_seen=NOW))
-        session.add(Placement(device_key="g/loire", room=rooms["loire"], start=NOW - timedelta(days=50)))
+        session.add(experiment("tables", [rooms[slug] for slug in RUNNING], days(-SWITCHED), 20))
+        session.add(experiment("lampes", [rooms["maine"]], days(-SWITCHED), -3))
+        session.add(Device(key="g/loire", gateway="g", last_seen=now()))
+        session.add(Placement(device_key="g/loire", room=rooms["loire"], start=now() - timedelta(days=50)))
         session.flush()
-        for day in DAYS:
-            found = [each for slug in capacities for each in a_day(slug, day, gain)]
-            outcomes.replace_day(session, day, found)
+        for ago in AGO:
+            found = [each for slug in capacities for each in a_day(slug, ago, gain)]
+            outcomes.replace_day(session, days(-ago), found)
 
 
 def in_database(url, name):
@@ -67,6 +78,8 @@ def in_database(url, name):
 @pytest.fixture(scope="module")
 def city(postgresql, tmp_path_factory):
     """The database `temoin` as the script and `temoin migrate` make it: (registry, connect as a role)."""
+    while now().time() > time(23, 58):  # of one day with the tests that follow
+        sleep(1)
     folder = tmp_path_factory.mktemp("secrets")
     for name in ("temoin", "grafana"):
         (folder / name).write_text(f"{name}-secret\n")
@@ -111,9 +124,9 @@ def test_a_running_experiments_values_are_not_there_and_its_coverage_is(grafana)
         "SELECT day, value, coverage, sealed FROM grafana.outcomes WHERE room = ANY(%s) ORDER BY day",
         [list(RUNNING)],
     ).fetchall()
-    assert len(found) == len(RUNNING) * len(DAYS) * 2
+    assert len(found) == len(RUNNING) * len(AGO) * 2
     for day, value, coverage, sealed in found:
-        assert sealed == (day >= SWITCH)
+        assert sealed == (day >= days(-SWITCHED))
         assert (value is None) == sealed
         assert coverage == 0.9
 
@@ -122,7 +135,7 @@ def test_a_room_that_is_free_shows_every_day(grafana):
     found = grafana.execute(
         "SELECT value FROM grafana.outcomes WHERE room = %s AND NOT sealed", [FREE]
     ).fetchall()
-    assert len(found) == len(DAYS) * 2
+    assert len(found) == len(AGO) * 2
     assert all(value is not None for (value,) in found)
 
 
@@ -181,9 +194,11 @@ def test_grafana_changes_nothing_even_if_it_lifts_read_only(grafana, statement):
         grafana.execute(statement)
 
 
-def test_a_minute_is_not_told_of_a_device(grafana):
-    (heard,) = grafana.execute("SELECT last_seen FROM grafana.devices").fetchone()
-    assert heard.astimezone(UTC) == NOW.replace(minute=0, second=0, microsecond=0)
+def test_a_minute_is_not_told_of_a_device(city, grafana):
+    with city[0].session() as session:
+        heard = session.get(Device, "g/loire").last_seen
+    (told,) = grafana.execute("SELECT last_seen FROM grafana.devices").fetchone()
+    assert told.astimezone(UTC) == heard.replace(minute=0, second=0, microsecond=0)
 
 
 @pytest.mark.parametrize("decided", [False, True])
@@ -195,19 +210,18 @@ def test_a_minute_is_not_told_of_a_device(grafana):
 def test_the_seal_is_the_pages_or_half_a_day_longer(city, switched, ended, decided):
     """Every stage of an experiment's life: hidden on the pages is hidden here; two days off, both agree."""
     registry, _ = city
-    switch, ends = TODAY + timedelta(days=switched), TODAY + timedelta(days=ended)
     with registry.session() as session:
         room = session.query(Room).filter_by(slug=FREE).one()
-        tried = experiment("essai", [room], switch, ends)
+        tried = experiment("essai", [room], days(switched), ended)
         if decided:
             tried.decision = Decision(
-                choice="stop", body="CT", decided_on=TODAY, reason="-", entered_by="-", entered_at=NOW
+                choice="stop", body="CT", decided_on=days(0), reason="-", entered_by="-", entered_at=now()
             )
         session.add(tried)
         session.flush()
         seals = session.execute(text("SELECT room FROM grafana.seals WHERE experiment = 'essai'"))
         here = [slug for (slug,) in seals]
-        pages = [embargo.of_experiment(tried, TODAY + timedelta(days=n)) is not None for n in (-1, 0, 1)]
+        pages = [embargo.of_experiment(tried, days(n)) is not None for n in (-1, 0, 1)]
         session.rollback()
     if pages[1]:  # today
         assert here == [FREE]
@@ -232,7 +246,7 @@ def questions():
 def test_each_question_of_the_dashboards_has_an_answer(grafana, question):
     asked = re.sub(
         r"\$__timeFilter\((\w+)\)",
-        rf"\1 BETWEEN '{DAYS[-1]}T00:00:00Z' AND '{TODAY}T23:59:59Z'",
+        rf"\1 BETWEEN '{days(-AGO[-1])}T00:00:00Z' AND '{days(0)}T23:59:59Z'",
         question,
     )
     asked = asked.replace("${outcome:sqlstring}", "'occupied_minutes'").replace(

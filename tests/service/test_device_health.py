@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import time_machine
 
 from sensors.reading import Reading
 from service import device_health, outcomes
@@ -11,6 +12,12 @@ from service.registry.tables import Arm, Device, DeviceDay, Experiment, Placemen
 
 NOW = datetime(2026, 3, 12, 15, 0, tzinfo=UTC)  # a Thursday
 TODAY = NOW.date()
+
+
+@pytest.fixture(autouse=True)
+def _at():
+    with time_machine.travel(NOW, tick=True):
+        yield
 
 
 @pytest.fixture
@@ -149,8 +156,7 @@ def test_the_jobs_keep_how_devices_did_and_forget_it_in_time(world, settings, ap
         assert device_days.since(session, day) == {}
 
 
-def test_the_page_says_it_in_sentences(world, reader, monkeypatch):
-    monkeypatch.setattr("service.web.device_health.now", lambda _request: NOW)
+def test_the_page_says_it_in_sentences(world, reader):
     assert "Tout va bien" in reader.get("/device-health").text
     days(world, "g/a", stuck="co2")
     heard(world, "g/b", NOW - timedelta(hours=9))
@@ -172,10 +178,7 @@ def test_the_state_of_a_sensor_tells_nothing_of_what_it_measures(world, settings
     assert fault.battery is None
 
 
-def test_today_names_the_silent_by_their_own_habit_and_the_experiment_that_loses_days(
-    world, reader, monkeypatch, settings
-):
-    monkeypatch.setattr("service.web.home.now", lambda _request: NOW.astimezone(settings.zone))
+def test_today_names_the_silent_by_their_own_habit_and_the_experiment_that_loses_days(world, reader):
     heard(world, "g/a", NOW - timedelta(minutes=50))
     heard(world, "g/b", NOW - timedelta(hours=5))
     days(world, "g/a")  # speaks every quarter of an hour

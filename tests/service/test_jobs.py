@@ -201,6 +201,7 @@ def test_months_are_counted_as_people_do(day, months, earlier):
     assert months_before(day, months) == earlier
 
 
+@pytest.mark.machine_clock
 def test_sigterm_ends_the_command_and_gives_the_lease_back(settings, registry):
     environment = {**os.environ, "TEMOIN_DATA_DIR": str(settings.data_dir)}
     command = [Path(sys.executable).with_name("temoin"), "jobs"]

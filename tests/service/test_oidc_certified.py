@@ -18,6 +18,8 @@ HERE = "http://testserver"
 VERSION = "9.13.3"
 SERVER = Path(__file__).with_name("openid.mjs")
 
+pytestmark = pytest.mark.machine_clock
+
 
 @pytest.fixture(scope="module")
 def issuer(tmp_path_factory):

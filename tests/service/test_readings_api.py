@@ -415,6 +415,7 @@ def test_the_api_describes_the_request(reader):
 
 
 @pytest.mark.slow
+@pytest.mark.machine_clock
 @pytest.mark.usefixtures("registry")
 def test_serve_killed_after_its_answers_has_lost_nothing(settings, token_of, tmp_path):
     """Whatever was answered 202 is in the store once `serve` has been started again, and once."""
@@ -423,6 +424,7 @@ def test_serve_killed_after_its_answers_has_lost_nothing(settings, token_of, tmp
         port = probe.getsockname()[1]
     environment = {**os.environ, "TEMOIN_DATA_DIR": str(settings.data_dir), "TEMOIN_PORT": str(port)}
     token, sent, log = token_of(), 0, (tmp_path / "log").open("wb")
+    start = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=5)
 
     def serve():
         command = [Path(sys.executable).with_name("temoin"), "serve"]
@@ -431,7 +433,7 @@ def test_serve_killed_after_its_answers_has_lost_nothing(settings, token_of, tmp
         return process
 
     def send(number):
-        body = json.dumps([item(f"d{number % 7}", AT + timedelta(milliseconds=number))]).encode()
+        body = json.dumps([item(f"d{number % 7}", start + timedelta(milliseconds=number))]).encode()
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         request = urllib.request.Request(f"http://127.0.0.1:{port}{PATH}", body, headers)
         with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - likewise
@@ -450,7 +452,7 @@ def test_serve_killed_after_its_answers_has_lost_nothing(settings, token_of, tmp
             until, found = time.monotonic() + 20, []
             while len(found) < sent and time.monotonic() < until:
                 time.sleep(0.1)
-                found = store.read(AT, AT + timedelta(seconds=10))
+                found = store.read(start, start + timedelta(seconds=10))
     finally:
         process.terminate()
         process.communicate(timeout=20)

@@ -8,6 +8,7 @@ from html import unescape
 from zoneinfo import ZoneInfo
 
 import pytest
+import time_machine
 from sqlalchemy import event
 
 from experiments.panel import DayOutcome
@@ -25,8 +26,9 @@ NAMES = ("loire", "erdre", "maine", "isac", "bureau")
 
 
 @pytest.fixture(autouse=True)
-def _at(monkeypatch):
-    monkeypatch.setattr("service.web.rooms.now", lambda _request: NOW.astimezone(PARIS))
+def _at():
+    with time_machine.travel(NOW, tick=True):
+        yield
 
 
 @pytest.fixture

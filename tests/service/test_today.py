@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+import time_machine
 from sqlalchemy import event
 
 from dashboards.language import plain
@@ -46,8 +47,9 @@ def trial(slug, rooms, starts, switch, ends, **more):
 
 
 @pytest.fixture(autouse=True)
-def _at(monkeypatch):
-    monkeypatch.setattr("service.web.home.now", lambda _request: NOW.astimezone(PARIS))
+def _at():
+    with time_machine.travel(NOW, tick=True):
+        yield
 
 
 @pytest.fixture
