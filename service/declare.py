@@ -63,10 +63,11 @@ _DESIGN = (
 
 @dataclass
 class Declared:
-    """What a declaration did: a line a change, how much it left as it was, days to compute again."""
+    """What a declaration did: a line a change, what is left, what protocols it locked, days to do anew."""
 
     changes: list[str] = field(default_factory=list)
     left: int = 0
+    locked: list[Experiment] = field(default_factory=list)
     stale: set[date] = field(default_factory=set)
 
     def note(self, what: str, changes: Sequence[str], *, new: bool = False) -> None:
@@ -480,6 +481,7 @@ class _Experiments(_Part):
         except DesignError as error:
             self.declaration.mistake(place, str(error))
             return
+        self.done.locked.append(experiment)
         late = (
             ", declared after its switch: retrospective" if '"retrospective":true' in locked.document else ""
         )

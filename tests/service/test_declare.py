@@ -6,11 +6,12 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+import time_machine
 from sqlalchemy import func, select
 
 from service.declare import DeclarationRejected, declare
 from service.registry import experiments
-from service.registry.tables import Device, Experiment, Placement, Room, Site, StaleDay
+from service.registry.tables import Change, Device, Experiment, Placement, Room, Site, StaleDay
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "declare.md"
 BLOCKS = re.findall(r"```(toml|console)\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
@@ -327,3 +328,23 @@ def test_a_new_name_computes_nothing(declared):
     heard(declared.registry, "hdv/people-1", at(date(2026, 1, 11)), at(date(2026, 1, 13)))
     declared(CITY.replace('name = "Salle Nive"', 'name = "Salle de la Nive"'))
     assert stale(declared.registry) == []
+
+
+@time_machine.travel(BEFORE, tick=True)
+def test_a_check_keeps_nothing_and_says_what_could_be_told(temoin, registry, tmp_path):
+    file = tmp_path / "city.toml"
+    file.write_text(CITY, encoding="utf-8")
+    code, said, _ = temoin("declare", str(file), "--check")
+    assert code == 0
+    assert "created experiment tables-hautes" in said
+    assert "2 refitted rooms and 2 baseline rooms: without a possible conclusion" in said
+    assert said.splitlines()[-1].startswith("This was a check: nothing was kept")
+    assert count(registry, Experiment) == count(registry, Room) == count(registry, Change) == 0
+    temoin("declare", str(file))
+    assert count(registry, Experiment) == 1
+
+
+def test_a_check_of_what_is_wrong_says_it_as_ever(temoin, tmp_path):
+    file = tmp_path / "city.toml"
+    file.write_text("[[sites]]", encoding="utf-8")
+    assert temoin("declare", str(file), "--check")[0] == 3
