@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from dashboards.pages.rooms import Series
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 OVER_TIME = ("people", "presence", "co2", "temperature", "humidity", "sound", "light")
 LONGEST_HOLD = timedelta(hours=2)
+EARLIEST = date(2000, 1, 1)  # sensors are of this century, and before year 1 there is no day
+# nothing of today, and nothing by less than 15 minutes: CO2 alone would tell who is in the room now
+SPANS = {"day": (timedelta(days=1), timedelta(minutes=15)), "week": (timedelta(days=7), timedelta(hours=1))}
 
 
 def series(
@@ -43,6 +46,14 @@ def series(
         values = _binned(rows, bins, step)
         if values.notna().any():
             yield Series(metric, tuple(zip(bins, known(values), strict=True)))
+
+
+def stretch_end(placed: Sequence[Placement], at: datetime, until: date | None) -> datetime:
+    """Midnight after the day asked for, else after the last one heard of; last midnight at the latest."""
+    seen = [each.device.last_seen.astimezone(at.tzinfo).date() for each in placed if each.device.last_seen]
+    yesterday = at.date() - timedelta(days=1)
+    last = max(EARLIEST, min(until or max(seen, default=yesterday), yesterday))
+    return datetime.combine(last + timedelta(days=1), time(), at.tzinfo)
 
 
 def known(values: pd.Series[float]) -> list[float | None]:

@@ -12,11 +12,10 @@ from sensors.mapping import Mapping, MappingRefused
 from service import embargo, mapping_form
 from service.api.paging import Part
 from service.api.unchanged import Have, IfMatch
+from service.asked import Number, today
 from service.auth import Facilities, Person
 from service.registry import mappings, quarantine
 from service.registry.tables import QuarantineCause, Replay
-from service.web.reply import today
-from service.web.typed import Number
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session

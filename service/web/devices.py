@@ -16,13 +16,13 @@ from dashboards.pages.devices import DeviceForm, DeviceLine, DevicePage, Devices
 from sensors.metrics import METRICS
 from sensors.reading import StoreError
 from service import device_health, embargo, images, placing
+from service.asked import Typed, now
 from service.auth import Facilities, Person, SignedIn, csrf_checked
 from service.images import ImageRefused
 from service.placing import PlacingRefused
 from service.registry import devices, rooms
 from service.registry.tables import DevicePhoto
-from service.web.reply import error, now, reply
-from service.web.typed import Typed
+from service.web.reply import error, reply
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping

@@ -8,8 +8,9 @@ from fastapi import APIRouter, Request, Response
 
 from dashboards.pages.devices import GatewayLine, GatewaysPage
 from service import sources
+from service.asked import now
 from service.auth import SignedIn
-from service.web.reply import now, reply
+from service.web.reply import reply
 
 if TYPE_CHECKING:
     from datetime import tzinfo

@@ -10,11 +10,11 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
 from dashboards.pages.people import PeoplePage, PersonForm, PersonLine, PersonPage, SessionLine
+from service.asked import Number, Typed, now
 from service.auth import Administrator, Person, csrf_checked
 from service.registry import identities, password_links, people, users
 from service.registry.people import ChangedMeanwhile, Facts, LastAdministrator
-from service.web.reply import error, now, reply
-from service.web.typed import Number, Typed
+from service.web.reply import error, reply
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

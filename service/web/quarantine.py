@@ -25,11 +25,11 @@ from dashboards.pages.quarantine import (
 from sensors.mapping import LONGEST, MOST_FIELDS, MOST_LEAVES, NOT_OF_MEANING, Mapping, MappingRefused
 from sensors.reading import PayloadRejected
 from service import embargo, mapping_form
+from service.asked import Number, Typed, today
 from service.auth import Facilities, Person, SignedIn, csrf_checked
 from service.registry import devices, mappings, quarantine
 from service.registry.tables import QuarantineCause
-from service.web.reply import error, reply, today
-from service.web.typed import Number, Typed
+from service.web.reply import error, reply
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
@@ -17,8 +16,6 @@ from service.auth import current_person
 from service.registry import quarantine
 
 if TYPE_CHECKING:
-    from datetime import date
-
     from fastapi import Request
 
     from dashboards.pages.about import Fault
@@ -63,16 +60,6 @@ def locale(request: Request) -> str:
         if given in LOCALES:
             return given
     return str(request.app.state.settings.locale)
-
-
-def now(request: Request) -> datetime:
-    """This instant in the installation's time zone."""
-    return datetime.now(UTC).astimezone(request.app.state.settings.zone)
-
-
-def today(request: Request) -> date:
-    """The local day."""
-    return now(request).date()
 
 
 def _frame(request: Request, person: Person | None, status: int) -> Frame:

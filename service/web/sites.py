@@ -11,10 +11,10 @@ from fastapi.responses import RedirectResponse
 
 from dashboards.pages.places import PastedLine, RoomFactsPage, SiteLine, SitePage, SitesPage
 from service import places
+from service.asked import Typed, now
 from service.auth import Facilities, Person, csrf_checked
 from service.registry import rooms
-from service.web.reply import error, now, reply
-from service.web.typed import Typed
+from service.web.reply import error, reply
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
