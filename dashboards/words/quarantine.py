@@ -22,7 +22,7 @@ QUARANTINE_CODES: dict[str, str] = {
     "nothing_known": N_("aucune mesure reconnue"),
     "unknown_format": N_("format inconnu"),
     "not_decoded": N_("message non décodé par la passerelle"),
-    "retained": N_("message gardé par le broker, sans heure"),
+    "retained": N_("message gardé par le courtier MQTT, sans heure"),
     "empty": N_("message vide"),
     "binary": N_("message qui n’est pas du texte"),
     "broken_json": N_("JSON mal formé"),
@@ -77,7 +77,7 @@ QUARANTINE_REMEDIES: dict[str, str] = {
         "La passerelle n’a envoyé que des octets : installez-y le décodeur du fabricant. Les messages suivants seront lus ; écartez ceux-ci."
     ),
     "retained": N_(
-        "Réglez la passerelle pour que le broker ne garde pas ses messages (retain), puis écartez ceux-ci."
+        "Réglez la passerelle pour que le courtier MQTT ne garde pas ses messages (retain), puis écartez ceux-ci."
     ),
     "empty": N_("Il n’y a rien dans ces messages : vérifiez ce que la passerelle envoie, puis écartez-les."),
     "binary": N_("Réglez la passerelle pour qu’elle envoie du JSON, puis écartez ces messages."),
@@ -101,6 +101,22 @@ QUARANTINE_REMEDIES: dict[str, str] = {
     ),
     "late": N_("Écartez ces messages ; des mesures du passé viennent par un fichier, sous « Importer »."),
 }
+
+# the remedies that begin by saying what fields mean; for the others that form comes last, folded
+MENDED_BY_MEANING = frozenset(
+    (
+        "bad_type",
+        "bad_time",
+        "bad_device",
+        "empty_device",
+        "missing",
+        "ambiguous",
+        "unknown_metric",
+        "unknown_unit",
+        "nothing_known",
+        "unknown_format",
+    )
+)
 
 
 def cause(code: str, say: Language) -> str:
