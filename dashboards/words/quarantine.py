@@ -64,7 +64,7 @@ QUARANTINE_REMEDIES: dict[str, str] = {
     "missing": N_("Dites ce que veut dire chaque champ, ou corrigez le décodeur de la passerelle."),
     "ambiguous": N_("Dites lequel des deux champs est la mesure, et laissez l’autre à « rien »."),
     "unknown_metric": N_(
-        "Dites quelle mesure est chaque champ ; laissez à « rien » ce qui n’en est pas une."
+        "Dites à quelle mesure correspond chaque champ ; laissez à « rien » ce qui n’en est pas une."
     ),
     "unknown_unit": N_("Dites ce que veut dire chaque champ, et dans quelle unité."),
     "nothing_known": N_(
@@ -99,7 +99,7 @@ QUARANTINE_REMEDIES: dict[str, str] = {
     "clock_behind": N_(
         "Remettez à l’heure le capteur ou la passerelle, puis écartez ces messages : on ne sait pas de quand ils sont."
     ),
-    "late": N_("Écartez ces messages ; des mesures du passé viennent par un fichier, sous « Importer »."),
+    "late": N_("Écartez ces messages ; les mesures du passé s’ajoutent par un fichier, sous « Importer »."),
 }
 
 # the remedies that begin by saying what fields mean; for the others that form comes last, folded
