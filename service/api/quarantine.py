@@ -263,7 +263,7 @@ def correct_mapping(request: Request, person: Facilities, number: Number, said: 
 
 @router.delete("/mappings/{number}", status_code=202)
 def withdraw_mapping(request: Request, person: Facilities, number: Number, have: Have) -> ApiReplay:
-    """Let a mapping hold no longer: its messages wait again, its readings are taken back."""
+    """Let a mapping hold no longer: its messages wait again, its readings are withdrawn."""
     with request.app.state.registry.session() as session:
         have.check(_holding(session, number).version)
         mappings.withdraw(session, number, person.name, datetime.now(UTC))

@@ -27,7 +27,7 @@ def experiments_page(request: Request, person: SignedIn) -> Response:
             experiment_file.line(each, today(request), said.get(each.id, {}))
             for each in experiments.listed(session)
         )
-        example = () if found else first_slugs(session, EXAMPLE_ROOMS)
+        example = first_slugs(session, EXAMPLE_ROOMS)
     return reply(request, ExperimentsPage(found, example), person=person)
 
 

@@ -155,7 +155,7 @@ async def correct_mapping(request: Request, person: Facilities, number: Number) 
 
 @router.post("/mappings/{number}/withdraw", dependencies=CHECKED)
 def withdraw_mapping(request: Request, person: Facilities, number: Number) -> Response:
-    """Let a mapping hold no longer: its messages wait again, their readings are taken back."""
+    """Let a mapping hold no longer: its messages wait again, their readings are withdrawn."""
     with request.app.state.registry.session() as session:
         rows = mappings.versions(session, number)
         if not rows or rows[0].document is None:

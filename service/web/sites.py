@@ -243,6 +243,7 @@ def _one(  # noqa: PLR0913 - what may be said of one site
             rooms=tuple((room.slug, room.name, room.floor, room.capacity) for room in site.rooms),
             closures=tuple((closure.day, closure.reason) for closure in site.closures),
             form=hours or places.Hours(site.name, site.opens, site.closes, site.weekdays),
+            today=now(request).date(),
             years=_years(request),
             typed=typed or {},
             rows=rows,

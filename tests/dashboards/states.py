@@ -538,7 +538,9 @@ def site_pages() -> dict[str, Page]:
     )
     rooms = (("loire", "Loire", "2", 10), ("erdre", "Erdre", None, None))
     closed = ((date(2026, 5, 1), "Fête du Travail"), (date(2026, 5, 15), "pont"))
-    whole = SitePage(lines[0], rooms, closed, Hours("Hôtel de ville"), (2025, 2026, 2027), seen="x")
+    whole = SitePage(
+        lines[0], rooms, closed, Hours("Hôtel de ville"), date(2026, 5, 8), (2025, 2026, 2027), seen="x"
+    )
     read = (
         PastedLine(1, "Loire", 10, "2", 24.5, None, known=True),
         PastedLine(2, "Vilaine", 8, None, None, 61.0),
@@ -554,7 +556,7 @@ def site_pages() -> dict[str, Page]:
         "sites": SitesPage(lines, Hours("")),
         "sites-wrong": SitesPage((), Hours("", weekdays="", mistakes={"name": "missing", "weekdays": "missing"}), {"name": "missing", "weekdays": "missing"}),
         "site": whole,
-        "site-empty": SitePage(lines[1], (), (), Hours("Annexe"), (2025, 2026, 2027), seen="x", saved=True),
+        "site-empty": SitePage(lines[1], (), (), Hours("Annexe"), date(2026, 5, 8), (2025, 2026, 2027), seen="x", saved=True),
         "site-list": replace(whole, rows=read, typed={"list": "Loire;10"}),
         "site-list-wrong": replace(whole, rows=wrong, typed={"list": "Loire;10"}),
         "room-facts": facts,

@@ -10,6 +10,7 @@ import pytest
 
 from service.declare import declare
 from service.registry import experiments, users
+from service.registry.tables import Experiment
 
 ROOMS = '[[sites]]\nslug = "hv"\nname = "Hôtel de ville"\n' + "".join(
     f'[[sites.rooms]]\nslug = "{slug}"\nname = "{slug}"\ncapacity = 8\n'
@@ -40,6 +41,15 @@ def test_the_example_names_the_rooms_that_are_there(reader, registry, settings, 
     with registry.session() as session:
         declare(session, file, "Camille", now, settings.zone)
         assert len(experiments.find(session, "tables-hautes").arms) == 5
+
+
+def test_whoever_has_experiments_is_still_told_how_one_begins(browser_of, registry, settings):
+    now = datetime(2026, 11, 24, tzinfo=UTC)
+    with registry.session() as session:
+        declare(session, ROOMS, "Camille", now, settings.zone)
+        session.add(Experiment(slug="essai", title="Essai", declared_at=now, assignment="lot", sheet={}))
+    assert "[[experiments]]" in browser_of("facilities").get("/experiments").text
+    assert "[[experiments]]" not in browser_of("reader").get("/experiments").text
 
 
 def test_an_installation_that_nobody_may_sign_in_to_says_what_to_type(stranger, registry):
