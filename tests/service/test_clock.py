@@ -7,10 +7,14 @@ from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pytest
+import time_machine
+from fastapi.testclient import TestClient
 
 from sensors.reading import Reading
 from service import room_series
-from service.settings import Settings
+from service.app import create_app
+from service.registry import gateways, users
+from service.registry.tables import Arm, Device, Experiment, Measure, Placement, Room, Site
 
 
 @pytest.mark.parametrize("name", ["Asia/Kathmandu", "Pacific/Marquesas", "Europe/Paris", "America/Havana"])
@@ -27,3 +31,63 @@ def test_a_week_begins_at_its_midnight_whatever_the_zone_is_off_by(app, name):
     assert [at for at, _ in co2.points][0] == start
     assert {at.date() for at, _ in co2.points} == {date(2026, 3, day) for day in range(2, 9)}
     assert [value for _, value in co2.points[:2]] == [501.5, 505.5]  # of the hours from midnight on
+
+
+STARTS, SWITCH, ENDS = date(2026, 4, 6), date(2026, 5, 4), date(2026, 5, 29)
+
+
+@pytest.fixture
+def ask(settings, registry):
+    """The JSON of an address of the API, asked at a local date and time in a zone."""
+    opened = []
+
+    def asked(zone, local, path):
+        app = create_app(settings.model_copy(update={"timezone": zone}), registry)
+        opened.append(app)
+        with time_machine.travel(datetime.fromisoformat(local).replace(tzinfo=ZoneInfo(zone)), tick=True):
+            now = datetime.now(UTC)
+            with registry.session() as session:
+                email = f"{now.timestamp()}@ville.example"
+                user = users.add(session, email, "Camille", "analyst", None, now)
+                token = users.make_token(session, user, "test", "read", now, timedelta(hours=1))
+            client = TestClient(app, headers={"Authorization": f"Bearer {token}"})
+            return client.get(f"/api/v1/{path}").json()
+
+    yield asked
+    for app in opened:
+        app.state.store.close()
+
+
+@pytest.fixture
+def trial(registry):
+    """A room with a sensor, under seal from SWITCH to ENDS."""
+    first = datetime(2026, 3, 1, tzinfo=UTC)
+    with registry.session() as session:
+        room = Room(slug="loire", name="Loire", site=Site(slug="m", name="M"))
+        device = Device(key="hall/a", gateway="hall", first_seen=first, last_seen=first)
+        session.add(Placement(device=device, room=room, start=first))
+        session.add(Experiment(
+            slug="e", title="E", declared_at=first, sheet={}, washout=0, min_days=5, assignment="lot",
+            starts=STARTS, ends=ENDS, arms=[Arm(room=room, switch=SWITCH)],
+            measures=[Measure(outcome="occupied_minutes", role="primary", better="higher", useful=15.0)],
+        ))  # fmt: skip
+    return registry
+
+
+@pytest.mark.parametrize(
+    ("zone", "local", "messages"),
+    [
+        ("America/Guadeloupe", "2026-05-29T20:30", None),  # the last evening, when UTC has the day after
+        ("America/Guadeloupe", "2026-05-30T00:30", 7),
+        ("Pacific/Noumea", "2026-05-04T09:00", None),  # the first morning, when UTC has the day before
+        ("Pacific/Noumea", "2026-05-03T23:30", 7),
+        ("Pacific/Noumea", "2026-05-29T23:30", None),
+        ("Pacific/Noumea", "2026-05-30T00:30", 7),
+    ],
+)
+def test_what_a_gateway_sent_is_under_seal_by_local_days(trial, ask, zone, local, messages):
+    sent = datetime.fromisoformat(local).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+    with trial.session() as session:
+        gateways.count(session, [("temoin/hall/a", 1, sent)] * 7, [])
+    [source] = ask(zone, local, "gateways")
+    assert source["messages"][-1] == [sent.date().isoformat(), messages]
