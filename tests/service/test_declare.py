@@ -227,6 +227,21 @@ def test_declared_after_its_switch_is_retrospective(declared):
     assert done.changes[-1].endswith("declared after its switch: retrospective")
 
 
+@pytest.mark.parametrize(
+    ("zone", "now", "late"),
+    [
+        ("Pacific/Noumea", datetime(2026, 3, 1, 22, tzinfo=UTC), True),  # nine in the morning of the switch
+        ("Pacific/Noumea", datetime(2026, 3, 1, 12, tzinfo=UTC), False),
+        ("America/Guadeloupe", datetime(2026, 3, 2, 1, tzinfo=UTC), False),  # nine in the evening before
+        ("America/Guadeloupe", datetime(2026, 3, 2, 5, tzinfo=UTC), True),
+    ],
+)
+def test_whether_it_was_declared_before_its_switch_is_told_by_the_local_day(registry, zone, now, late):
+    with registry.session() as session:
+        done = declare(session, CITY, "Camille", now, ZoneInfo(zone))
+    assert done.changes[-1].endswith("retrospective") is late
+
+
 def test_a_draft_changed_after_its_switch_is_retrospective_too(declared):
     declared(CITY.replace("interim = false", "lock = false"))
     declared(CITY.replace("useful = 20", "useful = 5"), datetime(2026, 4, 1, tzinfo=UTC))
