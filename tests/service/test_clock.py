@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, time, timedelta
 from types import SimpleNamespace
 from zoneinfo import ZoneInfo
@@ -9,12 +10,17 @@ from zoneinfo import ZoneInfo
 import pytest
 import time_machine
 from fastapi.testclient import TestClient
+from sqlalchemy import select
 
 from sensors.reading import Reading
 from service import room_series
 from service.app import create_app
 from service.registry import gateways, users
 from service.registry.tables import Arm, Device, Experiment, Measure, Placement, Room, Site
+from service.registry.tables import Session as SignedIn
+from service.web import form as room_form
+
+PARIS = ZoneInfo("Europe/Paris")
 
 
 @pytest.mark.parametrize("name", ["Asia/Kathmandu", "Pacific/Marquesas", "Europe/Paris", "America/Havana"])
@@ -91,3 +97,39 @@ def test_what_a_gateway_sent_is_under_seal_by_local_days(trial, ask, zone, local
         gateways.count(session, [("temoin/hall/a", 1, sent)] * 7, [])
     [source] = ask(zone, local, "gateways")
     assert source["messages"][-1] == [sent.date().isoformat(), messages]
+
+
+def test_a_link_to_choose_a_password_says_when_it_ends_though_clocks_change_meanwhile(browser_of, registry):
+    with time_machine.travel(datetime(2026, 10, 24, 10, 0, tzinfo=UTC), tick=True):  # noon in Paris
+        browser = browser_of("administrator")
+        with registry.session() as session:
+            paul = users.add(session, "paul@ville.example", "Paul", "reader", None, datetime.now(UTC)).id
+        page = browser.post(f"/people/{paul}/link", data={"csrf": browser.csrf}).text
+        [until] = re.findall(r"jusqu’au (\d+)\s\w+ 2026 à (\d+)", page.replace("\u202f", " "))
+    with registry.session() as session:
+        [link] = session.scalars(select(SignedIn).where(SignedIn.kind == "password"))
+        ends = link.expires.astimezone(PARIS)
+    assert until == (str(ends.day), str(ends.hour))
+
+
+def test_a_form_left_open_while_the_clock_is_set_back_comes_back_fresh(app, registry):
+    with registry.session() as session:
+        session.add(Room(slug="loire", name="Loire", site=Site(slug="m", name="M")))
+    client, at = TestClient(app, follow_redirects=False), datetime(2026, 5, 4, 10, tzinfo=UTC)
+    form = {"k": form_key(app, "loire"), "satisfaction": "6"}
+    with time_machine.travel(at + timedelta(hours=1), tick=True):
+        form["nonce"] = nonce_of(client.get("/r/loire", params={"k": form["k"]}).text)
+    with time_machine.travel(at, tick=True):
+        page = client.post("/r/loire", data=form)
+    assert page.status_code == 422
+    with time_machine.travel(at + timedelta(seconds=10), tick=True):
+        again = client.post("/r/loire", data=form | {"nonce": nonce_of(page.text)})
+    assert again.status_code == 303
+
+
+def nonce_of(page):
+    return re.search(r'name="nonce" value="([^"]+)"', page)[1]
+
+
+def form_key(app, slug):
+    return room_form.room_key(SimpleNamespace(app=app), slug)
