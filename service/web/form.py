@@ -209,7 +209,7 @@ def _issued(request: Request, slug: str) -> str:
 
 
 def _opened(request: Request, slug: str, nonce: str) -> tuple[str, float]:
-    """The nonce's own token and its age in seconds; raises AnswerRejected if it is not ours or of another time."""
+    """The nonce's own token and its age in seconds; raises AnswerRejected if it is not ours or not of now."""
     try:
         room, token, issued = _serializer(request).loads(nonce)
     except (BadSignature, ValueError, TypeError) as problem:

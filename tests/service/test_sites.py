@@ -150,6 +150,14 @@ def test_public_holidays_of_a_year_and_days_of_ones_own(staff, site):
         assert post(staff, "/site/mairie/closed", **wrong).status_code == 422
 
 
+@pytest.mark.parametrize("day", ["0001-01-01", "0026-05-01", "9999-12-31"])
+def test_a_day_of_another_century_is_a_slip_and_marks_nothing(staff, site, day):
+    answer = post(staff, "/site/mairie/closed", day=day, reason="Pont")
+    assert answer.status_code == 422
+    assert f'value="{day}"' in answer.text
+    assert marked(site) == 0
+
+
 def test_why_a_site_is_closed_is_kept_whole_or_not_at_all(staff, site):
     told = {"day": "2026-12-24", "reason": "é" * 121}
     long = post(staff, "/site/mairie/closed", **told)
