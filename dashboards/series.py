@@ -126,7 +126,7 @@ def _clock_ticks(page: RoomPage, say: Language) -> Iterable[Tick]:
 
 
 def _share(page: RoomPage, at: datetime) -> float:
-    """How much of the page's stretch has gone by: by the clock on the wall an hour in autumn would come twice."""
+    """How much of the page's stretch has gone by; by the clock on the wall, an hour in autumn comes twice."""
     begin, end = page.start.timestamp(), page.end.timestamp()
     return (at.timestamp() - begin) / (end - begin)
 
