@@ -128,6 +128,11 @@ class _Part:
     now: datetime
     zone: ZoneInfo
 
+    @property
+    def today(self) -> date:
+        """The local day."""
+        return self.now.astimezone(self.zone).date()
+
     def room(self, slug: str, place: Place) -> Room | None:
         """The room of this slug; a mistake when there is none."""
         room = self.session.scalar(select(Room).where(Room.slug == slug))
@@ -310,7 +315,11 @@ class _Experiments(_Part):
         new = experiment is None
         if experiment is None:
             experiment = Experiment(
-                slug=entry.slug, declared_at=self.now, sheet={}, **{n: getattr(entry, n) for n in _DESIGN}
+                slug=entry.slug,
+                declared_at=self.now,
+                declared_on=self.today,
+                sheet={},
+                **{n: getattr(entry, n) for n in _DESIGN},
             )
             self.session.add(experiment)
         told = _update(experiment, entry.said(*_DESIGN))
@@ -321,7 +330,8 @@ class _Experiments(_Part):
             told += [] if experiment.sheet == sheet else ["sheet"]
             experiment.sheet = sheet
         if told and experiment.protocol is None:
-            experiment.declared_at = self.now  # a draft counts from its last change: no switch in hindsight
+            # a draft counts from its last change: no switch in hindsight
+            experiment.declared_at, experiment.declared_on = self.now, self.today
         told += self._costs(experiment, entry)
         told += self._deviations(experiment, entry)
         told += self._decision(experiment, entry.decision, (*place, "decision"))
@@ -433,7 +443,7 @@ class _Experiments(_Part):
     def _decision(self, experiment: Experiment, entry: DecisionEntry | None, place: Place) -> list[str]:
         if entry is None:
             return []
-        if entry.decided_on > self.now.astimezone(self.zone).date():
+        if entry.decided_on > self.today:
             self.declaration.mistake((*place, "decided_on"), f"is {entry.decided_on}: that day is to come")
         fields = entry.model_dump()
         if experiment.decision is None:

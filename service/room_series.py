@@ -73,8 +73,7 @@ def _inside(found: pd.DataFrame, placed: Sequence[Placement]) -> pd.Series[bool]
 def _bins(start: datetime, end: datetime, step: timedelta) -> list[datetime]:
     import pandas as pd  # noqa: PLC0415 - 150 ms that the form need not pay
 
-    first = pd.Timestamp(start.astimezone(UTC)).floor(step)
-    times = pd.date_range(first, end.astimezone(UTC), freq=step, inclusive="left")
+    times = pd.date_range(start.astimezone(UTC), end.astimezone(UTC), freq=step, inclusive="left")
     return [at.to_pydatetime().astimezone(start.tzinfo) for at in times]
 
 
@@ -87,7 +86,8 @@ def _binned(rows: pd.DataFrame, bins: list[datetime], step: timedelta) -> pd.Ser
     gap = rows.sort_values("time").groupby("device")["time"].diff().median()
     if not pd.isna(gap):
         held = min(held, max(pd.Timedelta(3 * gap), pd.Timedelta(minutes=15)))
-    means = rows.groupby(rows["time"].dt.floor(step))["value"].mean()
+    first = bins[0].astimezone(UTC)  # not the full hour of UTC: some zones are off by half of one
+    means = rows.groupby((rows["time"] - first).dt.floor(step) + first)["value"].mean()
     index = pd.DatetimeIndex([at.astimezone(UTC) for at in bins]).astype(means.index.dtype)
     filled = means.reindex(index.union(means.index))
     limit = int(held / width)

@@ -366,7 +366,7 @@ def _instant(text: str, zone: ZoneInfo) -> tuple[datetime | None, str]:
         local = datetime.fromisoformat(text.strip())
     except ValueError:
         return None, "missing" if not text.strip() else "bad"
-    if local.tzinfo is not None or not 2000 <= local.year < 2100:  # noqa: PLR2004 - sensors are of this century
+    if local.tzinfo is not None or local.year not in placing.CENTURY:
         return None, "bad"
     instant = local.replace(tzinfo=zone).astimezone(UTC)
     if instant.astimezone(zone).replace(tzinfo=None) != local:

@@ -193,12 +193,12 @@ def _issued(request: Request, slug: str) -> str:
 
 
 def _opened(request: Request, slug: str, nonce: str) -> tuple[str, float]:
-    """The nonce's own token and its age in seconds; raises AnswerRejected if it is not ours or too old."""
+    """The nonce's own token and its age in seconds; raises AnswerRejected if it is not ours or not of now."""
     try:
         room, token, issued = _serializer(request).loads(nonce)
     except (BadSignature, ValueError, TypeError) as problem:
         raise AnswerRejected("expired") from problem
     age = time.time() - issued
-    if room != slug or age > LASTING:
+    if room != slug or not 0 <= age <= LASTING:  # from the future: our clock was set back
         raise AnswerRejected("expired")
     return token, age

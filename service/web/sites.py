@@ -88,11 +88,11 @@ def close_site(
             places.close(session, site, places.public_holidays(int(year)), now(request))
             return _done(slug)
         reason = " ".join(reason.split())
-        mistakes = places.closure_mistakes(reason)
         try:
             when = date.fromisoformat(day.strip())
         except ValueError:
-            mistakes = {"day": "bad", **mistakes}
+            when = date.min  # no day of ours either
+        mistakes = places.closure_mistakes(when, reason)
         if mistakes:
             typed = {"day": day, "reason": reason}
             return _one(request, person, slug, status=422, mistakes=mistakes, typed=typed)

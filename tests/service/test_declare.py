@@ -119,7 +119,9 @@ def line_of(text, words):
         ('{ room = "nive", start = 2026-01-12T09', '{ room = "nive", start = 2026-01-11T09',
          "devices 2 › placements 2: begins while the device is still placed elsewhere"),
         ("ends = 2026-05-29", "ends = 2025-05-29", "ends: is 2025-05-29, before starts"),
-        ("starts = 2026-01-12", 'starts = "lundi"', "starts: should be a day such as 2026-03-02"),
+        ("ends = 2026-05-29", "ends = 9999-12-31", "ends: should be a day of this century"),
+        ("end = 2026-01-12T09:30:00 },", "end = 0001-01-01 },", "placements 1 › end: should be a day"),
+        ("starts = 2026-01-12", 'starts = "lundi"', "starts: should be a day of this century such as"),
         ("switch = { adour = 2026-03-02", "switch = { adour = 2026-01-12", "switch › adour: is 2026-01-12"),
         ('baseline = ["leyre", "nive"]', 'baseline = ["leyre", "nive", "adour"]', "« adour » is both"),
         ('baseline = ["leyre", "nive"]', 'baseline = ["leyre", "nivelle"]', "there is no room « nivelle »"),
@@ -226,6 +228,21 @@ def test_a_draft_may_change_until_it_is_locked(declared):
 def test_declared_after_its_switch_is_retrospective(declared):
     done = declared(CITY, datetime(2026, 3, 2, 9, tzinfo=UTC))
     assert done.changes[-1].endswith("declared after its switch: retrospective")
+
+
+@pytest.mark.parametrize(
+    ("zone", "now", "late"),
+    [
+        ("Pacific/Noumea", datetime(2026, 3, 1, 22, tzinfo=UTC), True),  # nine in the morning of the switch
+        ("Pacific/Noumea", datetime(2026, 3, 1, 12, tzinfo=UTC), False),
+        ("America/Guadeloupe", datetime(2026, 3, 2, 1, tzinfo=UTC), False),  # nine in the evening before
+        ("America/Guadeloupe", datetime(2026, 3, 2, 5, tzinfo=UTC), True),
+    ],
+)
+def test_whether_it_was_declared_before_its_switch_is_told_by_the_local_day(registry, zone, now, late):
+    with registry.session() as session:
+        done = declare(session, CITY, "Camille", now, ZoneInfo(zone))
+    assert done.changes[-1].endswith("retrospective") is late
 
 
 def test_a_draft_changed_after_its_switch_is_retrospective_too(declared):

@@ -167,6 +167,14 @@ def test_a_volume_is_shown_as_it_is_written_in_french(staff, site):
     assert 'value="75.4"' in staff.get("/rooms/loire/facts", params={"lang": "en"}).text
 
 
+@pytest.mark.parametrize("day", ["0001-01-01", "0026-05-01", "9999-12-31"])
+def test_a_day_of_another_century_is_a_slip_and_marks_nothing(staff, site, day):
+    answer = post(staff, "/site/mairie/closed", day=day, reason="Pont")
+    assert answer.status_code == 422
+    assert f'value="{day}"' in answer.text
+    assert marked(site) == 0
+
+
 def test_why_a_site_is_closed_is_kept_whole_or_not_at_all(staff, site):
     told = {"day": "2026-12-24", "reason": "é" * 121}
     long = post(staff, "/site/mairie/closed", **told)
