@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from dashboards.pages.home import EXAMPLE_ROOMS, HomePage, SilentDevice, Standstill
+from dashboards.pages.experiments import ExampleFile
+from dashboards.pages.home import HomePage, SilentDevice, Standstill
 from service import device_health, ingest, waiting
 from service.experiment_file import line
 from service.registry import answers, devices, experiments, quarantine, rooms
@@ -56,7 +57,7 @@ def of(session: Session, settings: Settings, person: Person, at: datetime) -> Ho
         standstill=_standstill(settings, at),
         quarantined=sum(n for _, n in quarantine.waiting_by_code(session)),
         answers_week=answers.total(session, slugs, day - timedelta(days=6), day),
-        example=rooms.first_slugs(session, EXAMPLE_ROOMS),
+        example=ExampleFile(day, rooms.first_slugs(session, len(ExampleFile.ROOMS))),
         path=_path(session, rooms=bool(slugs), placed=bool(placed)),
     )
 

@@ -6,8 +6,7 @@ from dataclasses import replace
 
 from fastapi import APIRouter, Request, Response
 
-from dashboards.pages.experiments import ExperimentsPage
-from dashboards.pages.home import EXAMPLE_ROOMS
+from dashboards.pages.experiments import ExampleFile, ExperimentsPage
 from service import experiment_file
 from service.asked import now, today
 from service.auth import SignedIn
@@ -21,13 +20,13 @@ router = APIRouter(include_in_schema=False)
 @router.get("/experiments")
 def experiments_page(request: Request, person: SignedIn) -> Response:
     """Every experiment, grouped by what it asks for."""
+    day = today(request)
     with request.app.state.registry.session() as session:
         said = experiments.headlines(session)
         found = tuple(
-            experiment_file.line(each, today(request), said.get(each.id, {}))
-            for each in experiments.listed(session)
+            experiment_file.line(each, day, said.get(each.id, {})) for each in experiments.listed(session)
         )
-        example = first_slugs(session, EXAMPLE_ROOMS)
+        example = ExampleFile(day, first_slugs(session, len(ExampleFile.ROOMS)))
     return reply(request, ExperimentsPage(found, example), person=person)
 
 
