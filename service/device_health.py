@@ -65,7 +65,7 @@ def findings(session: Session, now: datetime, zone: tzinfo) -> list[Finding]:
     refused = _refused(session, now - LEARNED)
     looked_at = placed.keys() | refused.keys()  # what is in no room harms nothing by being silent
     days = device_days.since(session, today - LEARNED, looked_at)
-    running = _running(session, today)
+    running = experiments.running_in(session, today)
     found = []
     for device in devices.some(session, looked_at):
         wrong = _of_one(device, days.get(device.key, ()), refused.get(device.key, {}), now)
@@ -78,23 +78,13 @@ def silences(session: Session, now: datetime, zone: tzinfo) -> list[Finding]:
     today = now.astimezone(zone).date()
     placed = devices.placed_now(session, now)
     quiet = silent(session, [each.device for each in placed], now, zone)
-    running = _running(session, today) if quiet else {}
+    running = experiments.running_in(session, today) if quiet else {}
     found = [
         _harming(Finding("silent", each.device, each.device.last_seen), each, running, zone)
         for each in placed
         if each.device_key in quiet
     ]
     return sorted(found, key=_harm)
-
-
-def _running(session: Session, today: date) -> dict[int, tuple[str, str]]:
-    """Room → slug and title of the experiment that runs in it."""
-    return {
-        arm.room_id: (each.slug, each.title)
-        for each in experiments.under_way(session, today)
-        if experiments.status(each, today) == "running"
-        for arm in each.arms
-    }
 
 
 def _harming(

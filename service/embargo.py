@@ -6,8 +6,9 @@ total over several rooms is shown only when none of them is hidden, since the re
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from service.registry import experiments
@@ -40,12 +41,19 @@ def of_experiment(experiment: Experiment, today: date) -> Embargo | None:
 
 
 def embargoes(session: Session, today: date) -> dict[str, Embargo]:
-    """Room → why it is hidden; rooms that are free are not in it."""
-    hidden = {}
-    for experiment in experiments.under_way(session, today):
-        embargo = of_experiment(experiment, today)
-        if embargo is not None:
-            hidden.update({arm.room.slug: embargo for arm in experiment.arms})
+    """Room → why it is hidden; rooms that are free are not in it.
+
+    Where several run in a room: from the first of their switches, until the last of them is over.
+    """
+    hidden: dict[str, Embargo] = {}
+    for experiment in experiments.running(session, today):
+        laid = of_experiment(experiment, today)
+        if laid is None:
+            continue
+        for arm in experiment.arms:
+            other = hidden.get(arm.room.slug, laid)
+            last = max(other, laid, key=attrgetter("ends"))
+            hidden[arm.room.slug] = replace(last, since=min(other.since, laid.since))
     return hidden
 
 

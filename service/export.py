@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from sensors.store import ReadingStore
+    from service.embargo import Embargo
     from service.registry.tables import Experiment
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -71,7 +72,7 @@ def header(name: str) -> tuple[str, ...]:
 def rows(session: Session, name: str, today: date, k: int) -> Iterator[Row]:
     """The rows of a table, as they may be shown today; `k` is the smallest group of answers shown."""
     known = list(experiments.everything(session))
-    sealed = _sealed_since(known, today)
+    sealed = embargo.embargoes(session, today)
     given: dict[str, Callable[[], Iterator[Row]]] = {
         "rooms.csv": lambda: _rooms(session),
         "outcomes.csv": lambda: _outcomes(session, sealed),
@@ -88,7 +89,7 @@ def readings(
     session: Session, store: ReadingStore, first: date, last: date, today: date, zone: ZoneInfo
 ) -> Iterator[Row]:
     """What devices measured in rooms from local day `first` to `last`, day by day in steady memory."""
-    sealed = _sealed_since(experiments.everything(session), today)
+    sealed = embargo.embargoes(session, today)
     query = select(Placement).options(joinedload(Placement.room)).order_by(Placement.start)
     stays = [each for each in session.scalars(query) if each.room.capacity != 1]
     day = first
@@ -98,7 +99,7 @@ def readings(
         for stay in stays:
             hidden = sealed.get(stay.room.slug)
             open_ = stay.start < end and (stay.end is None or stay.end > start)
-            if open_ and (hidden is None or day < hidden):
+            if open_ and (hidden is None or day < hidden.since):
                 there.setdefault(stay.device_key, []).append(stay)
         if there:
             yield from _day_of(store.read(start, end, sorted(there)), there)
@@ -177,7 +178,7 @@ def _placements(session: Session) -> Iterator[Row]:
         yield each.device_key, each.room.slug, each.start, each.end
 
 
-def _answers(session: Session, sealed: Mapping[str, date], today: date, k: int) -> Iterator[Row]:
+def _answers(session: Session, sealed: Mapping[str, Embargo], today: date, k: int) -> Iterator[Row]:
     """By room and month, only where at least `k` answered, of months that are over.
 
     Of the month that runs, the difference of two days' exports would be fewer people than that; of the month
@@ -187,7 +188,7 @@ def _answers(session: Session, sealed: Mapping[str, date], today: date, k: int) 
     query = query.where(Answer.flagged.is_(False), Answer.day < today.replace(day=1))
     groups: dict[tuple[str, str], list[Answer]] = {}
     for room, answer in session.execute(query.order_by(Room.slug, Answer.day)):
-        if room not in sealed or answer.day < sealed[room].replace(day=1):
+        if room not in sealed or answer.day < sealed[room].since.replace(day=1):
             groups.setdefault((room, f"{answer.day:%Y-%m}"), []).append(answer)
     for (room, month), given in groups.items():
         if len(given) < k:
@@ -206,18 +207,7 @@ def _rooms(session: Session) -> Iterator[Row]:
             yield room.slug, room.name, site.slug, site.name, *size, *hours
 
 
-def _sealed_since(known: Iterable[Experiment], today: date) -> dict[str, date]:
-    """Room → the first day that is hidden, of all the experiments that run in it."""
-    sealed: dict[str, date] = {}
-    for experiment in known:
-        laid = embargo.of_experiment(experiment, today)
-        for arm in experiment.arms if laid else ():
-            since = laid.since if laid else today
-            sealed[arm.room.slug] = min(since, sealed.get(arm.room.slug, since))
-    return sealed
-
-
-def _outcomes(session: Session, sealed: dict[str, date]) -> Iterator[Row]:
+def _outcomes(session: Session, sealed: Mapping[str, Embargo]) -> Iterator[Row]:
     query = (
         select(Room.slug, Outcome.day, Outcome.outcome, Outcome.version, Outcome.value, Outcome.coverage)
         .join(Room, Room.id == Outcome.room_id)
@@ -226,7 +216,7 @@ def _outcomes(session: Session, sealed: dict[str, date]) -> Iterator[Row]:
         .execution_options(yield_per=ROWS)
     )
     for room, day, outcome, version, value, coverage in session.execute(query):
-        hidden = room in sealed and day >= sealed[room]
+        hidden = room in sealed and day >= sealed[room].since
         yield room, day, outcome, version, None if hidden else value, coverage, int(hidden)
 
 

@@ -216,11 +216,9 @@ def _noted(
     session: Session, device: Device, days: set[date], rooms: set[int], who: str, now: datetime, today: date
 ) -> list[str]:
     titles = []
-    for experiment in experiments.under_way(session, today):
-        if experiments.status(experiment, today) != "running" or experiment.starts is None:
-            continue
+    for experiment in experiments.running(session, today):
         names = sorted({arm.room.name for arm in experiment.arms if arm.room_id in rooms})
-        if not names or max(days) < experiment.starts:
+        if not names or experiment.starts is None or max(days) < experiment.starts:
             continue
         first, last = min(days), max(days)
         span = f"le {first:%d/%m/%Y}" if first == last else f"du {first:%d/%m/%Y} au {last:%d/%m/%Y}"
@@ -228,13 +226,3 @@ def _noted(
         session.add(Deviation(experiment=experiment, day=today, what=what, entered_by=who, entered_at=now))
         titles.append(experiment.title)
     return titles
-
-
-def trials_of(session: Session, today: date) -> dict[int, tuple[str, str]]:
-    """Room → slug and title of the running experiment it is in."""
-    return {
-        arm.room_id: (each.slug, each.title)
-        for each in experiments.under_way(session, today)
-        if experiments.status(each, today) == "running"
-        for arm in each.arms
-    }

@@ -19,7 +19,7 @@ from service import device_health, embargo, images, placing
 from service.auth import Facilities, Person, SignedIn, csrf_checked
 from service.images import ImageRefused
 from service.placing import PlacingRefused
-from service.registry import devices, rooms
+from service.registry import devices, experiments, rooms
 from service.registry.tables import DevicePhoto
 from service.web.reply import error, now, reply
 from service.web.typed import Typed
@@ -247,7 +247,7 @@ def _one(  # noqa: PLR0913 - what may be said of one device
         device = devices.find(session, key)
         if device is None:
             return error(request, 404, "not_found")
-        trials = placing.trials_of(session, at.date())
+        trials = experiments.running_in(session, at.date())
         quiet = device_health.silent(session, [device], at, at.tzinfo or UTC)
         told = placing.stays(device)
         here = told[-1].room if told and told[-1].end is None else None

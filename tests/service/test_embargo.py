@@ -16,7 +16,7 @@ from sqlalchemy import select
 from experiments.panel import DayOutcome
 from sensors.move import Refusal
 from sensors.reading import Message, Reading
-from service import embargo
+from service import embargo, export
 from service.registry import experiments, gateways, outcomes, quarantine
 from service.registry.tables import (
     Answer,
@@ -276,3 +276,21 @@ def test_no_sensor_tells_at_what_time_somebody_was_there(world, browser_of, ago)
     assert free == {"/devices": 1, "/device-health": int(ago.days > 0), "/": 0}
     told = reader.get("/api/v1/devices/g/salle").json()["last_seen"]
     assert datetime.fromisoformat(told) == heard
+
+
+@pytest.mark.parametrize("world", ["occupied_minutes"], indirect=True)
+def test_of_two_experiments_in_a_room_the_first_switch_and_the_last_end_count(world):
+    """Whichever of them comes last in the list."""
+    earlier, later = (timedelta(days=n) for n in (-3, 5))
+    with world.session() as session:
+        rooms = list(session.scalars(select(Room).where(Room.slug.in_(("loire", "maine", "vilaine")))))
+        session.add(trial(rooms, "first", STARTS - later, SWITCH + earlier, ENDS + earlier))
+        session.add(trial(rooms, "last", STARTS + earlier, SWITCH + later, ENDS + later))
+        session.flush()
+        hidden = embargo.embargoes(session, TODAY)
+        free = {slug for slug, each in hidden.items() if each.slug == "running"}
+        assert free == set(HIDDEN) - {"loire", "maine", "vilaine"}
+        assert {each.since for slug, each in hidden.items() if slug not in free} == {SWITCH + earlier}
+        assert {each.ends for slug, each in hidden.items() if slug not in free} == {ENDS + later}
+        exported = [row for row in export.rows(session, "outcomes.csv", TODAY, 5) if row[0] == "loire"]
+        assert max(day for _, day, *_, sealed in exported if not sealed) == SWITCH - timedelta(days=4)
