@@ -11,15 +11,18 @@ from datetime import date, datetime
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
+from sqlalchemy import func, or_, select
+
 from service.registry import experiments
+from service.registry.tables import Device, Placement, Room
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Collection
     from datetime import tzinfo
 
     from sqlalchemy.orm import Session
 
-    from service.registry.tables import Experiment, Room
+    from service.registry.tables import Experiment
 
 
 @dataclass(frozen=True)
@@ -57,14 +60,25 @@ def embargoes(session: Session, today: date) -> dict[str, Embargo]:
     return hidden
 
 
-def heard(
-    at: datetime | None, room: Room | None, hidden: Container[str], zone: tzinfo
-) -> datetime | date | None:
-    """When a sensor was last heard, local; its day alone in a room under seal or for one person.
+def discreet(session: Session, hidden: Collection[str], now: datetime) -> set[str]:
+    """The devices that were in a room under seal or for one person when last heard, or came there since.
 
     One that speaks when somebody moves tells at what time somebody was there.
     """
-    if at is None:
-        return None
-    local = at.astimezone(zone)
-    return local.date() if room is not None and (room.capacity == 1 or room.slug in hidden) else local
+    query = (
+        select(Placement.device_key)
+        .join(Placement.room)
+        .join(Placement.device)
+        .where(
+            or_(Room.capacity == 1, Room.slug.in_(hidden)),
+            Placement.start <= now,
+            or_(Placement.end.is_(None), Placement.end > func.coalesce(Device.last_seen, now)),
+        )
+    )
+    return set(session.scalars(query))
+
+
+def heard(at: datetime | None, zone: tzinfo, *, by_day: bool) -> datetime | date | None:
+    """When something was last heard, local; its day alone of what is `discreet`."""
+    local = None if at is None else at.astimezone(zone)
+    return local.date() if local is not None and by_day else local

@@ -25,7 +25,7 @@ from service.registry import devices, experiments, rooms
 from service.registry.tables import Answer, Outcome, Placement, Room
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from pathlib import Path
     from zoneinfo import ZoneInfo
 
@@ -78,7 +78,7 @@ def rows(session: Session, name: str, today: date, k: int) -> Iterator[Row]:
         "outcomes.csv": lambda: _outcomes(session, sealed),
         "experiments.csv": lambda: (_experiment(session, each, today) for each in known),
         "arms.csv": lambda: _arms(known),
-        "devices.csv": lambda: _devices(session, set(sealed)),
+        "devices.csv": lambda: _devices(session, sealed),
         "placements.csv": lambda: _placements(session),
         "answers.csv": lambda: _answers(session, sealed, today, k),
     }
@@ -158,12 +158,8 @@ def _day_of(frame: pd.DataFrame, there: Mapping[str, list[Placement]]) -> Iterat
                 break
 
 
-def _devices(session: Session, sealed: set[str]) -> Iterator[Row]:
-    hidden = {
-        each.device_key
-        for each in devices.placed_now(session, datetime.now(UTC))
-        if each.room.slug in sealed or each.room.capacity == 1
-    }
+def _devices(session: Session, sealed: Collection[str]) -> Iterator[Row]:
+    hidden = embargo.discreet(session, sealed, datetime.now(UTC))
     for each in devices.everything(session):
         last = None if each.key in hidden else each.last_seen
         about = (each.label, each.model, each.position, each.heartbeat_minutes, each.continues_key)

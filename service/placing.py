@@ -51,6 +51,11 @@ def stays(device: Device) -> list[Stay]:
     return [Stay(row.room, row.start, row.end, row) for row in rows]
 
 
+def here(device: Device, now: datetime) -> Placement | None:
+    """Where a device is now."""
+    return next((row for row in device.placements if row.holds(now)), None)
+
+
 def seen(device: Device) -> str:
     """What somebody sees who opens the form: another value when it is sent says that it changed meanwhile."""
     facts = (device.label, device.model, device.position, device.heartbeat_minutes, device.continues_key)

@@ -19,7 +19,7 @@ class GatewayLine:
 
     name: str
     added: bool
-    last_message: datetime | None
+    last_message: datetime | date | None  # a day alone under seal
     silent: bool
     messages: tuple[tuple[date, int | None], ...]
     unpromised: float | None

@@ -53,9 +53,9 @@ def devices_page(
     with request.app.state.registry.session() as session:
         found, total = devices.search(session, wanted, at, SHOWN, (page - 1) * SHOWN)
         quiet = device_health.silent(session, [device for device, _ in found], at, at.tzinfo or UTC)
-        hidden = embargo.embargoes(session, at.date())
+        discreet = embargo.discreet(session, embargo.embargoes(session, at.date()), at)
         lines = tuple(
-            _line(device, placement, at, hidden, silent=device.key in quiet) for device, placement in found
+            _line(device, placement, at, discreet, silent=device.key in quiet) for device, placement in found
         )
     pages = max(1, ceil(total / SHOWN))
     return reply(request, DevicesPage(lines, total, wanted, page, pages), person=person)
@@ -250,15 +250,11 @@ def _one(  # noqa: PLR0913 - what may be said of one device
         trials = experiments.running_in(session, at.date())
         quiet = device_health.silent(session, [device], at, at.tzinfo or UTC)
         told = placing.stays(device)
-        here = told[-1].room if told and told[-1].end is None else None
+        placement = placing.here(device, at)
+        here = None if placement is None else placement.room
+        hidden = embargo.embargoes(session, at.date())
         page = DevicePage(
-            device=_line(
-                device,
-                told[-1].row if told else None,
-                at,
-                embargo.embargoes(session, at.date()),
-                silent=key in quiet,
-            ),
+            device=_line(device, placement, at, embargo.discreet(session, hidden, at), silent=key in quiet),
             model=device.model,
             position=device.position,
             heartbeat=device.heartbeat_minutes,
@@ -302,15 +298,14 @@ def _form(device: Device, here: Room | None) -> DeviceForm:
 
 
 def _line(
-    device: Device, placement: Placement | None, at: datetime, hidden: Container[str], *, silent: bool
+    device: Device, here: Placement | None, at: datetime, discreet: Container[str], *, silent: bool
 ) -> DeviceLine:
-    here = placement if placement is not None and placement.end is None else None
     return DeviceLine(
         key=device.key,
         label=device.label,
         room=None if here is None else (here.room.slug, here.room.name),
         since=None if here is None else here.start.astimezone(at.tzinfo),
-        last_seen=embargo.heard(device.last_seen, here.room if here else None, hidden, at.tzinfo or UTC),
+        last_seen=embargo.heard(device.last_seen, at.tzinfo or UTC, by_day=device.key in discreet),
         silent=silent,
     )
 
