@@ -105,7 +105,8 @@ class DeviceForm:
 class DevicePage:
     """One device. `sites` are (name, ((slug, name) of each room)); `trials` the rooms of running experiments.
 
-    `mistakes` by field; `other` (room, local start) is the stay in the way; `seen` is what the forms send
+    `mistakes` by field; `other` (room, local start) is the stay in the way; `sealed` (title,
+    last day) the experiment whose seal it would open; `seen` is what the forms send
     back, so that a change made meanwhile is not lost.
     """
 
@@ -122,6 +123,7 @@ class DevicePage:
     here: str | None = None
     mistakes: Mapping[str, str] = field(default_factory=dict)
     other: tuple[str, str] | None = None
+    sealed: tuple[str, date] | None = None
     seen: str = ""
     meanwhile: bool = False
     done: str = ""

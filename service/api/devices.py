@@ -12,7 +12,7 @@ from pydantic import Field
 from sensors.metrics import METRICS
 from sensors.reading import StoreError
 from service import device_health, embargo, placing
-from service.api.mistakes import refuse
+from service.api.mistakes import refuse, sealed
 from service.api.paging import Part
 from service.api.said import Said
 from service.api.unchanged import Have
@@ -138,7 +138,12 @@ def describe_device(
                 {"continues": "unknown"} if old == key or (old and not devices.known(session, [old])) else {}
             )
         now, zone = datetime.now(UTC), request.app.state.settings.zone
-        placing.describe(session, device, told, person.name, now, zone)
+        try:
+            placing.describe(session, device, told, person.name, now, zone)
+        except placing.PlacingRefused as refused:
+            if refused.laid is not None:
+                sealed(refused.laid)
+            raise
         session.flush()
         return whole(request, session, device)
 
