@@ -59,7 +59,7 @@ def export(session: Session, folder: Path, today: date, locale: str, k: int = 5)
         raise FileExistsError(f"{folder} is not empty")
     written = {name: _write(folder / name, header(name), rows(session, name, today, k)) for name in TABLES}
     for experiment in experiments.everything(session):
-        written |= _panels(session, folder, experiment, today)
+        written |= _panels(session, folder, experiment, today, k)
     written["codebook.csv"] = _write(folder / "codebook.csv", CODEBOOK, codebook(locale))
     return written
 
@@ -76,7 +76,7 @@ def rows(session: Session, name: str, today: date, k: int) -> Iterator[Row]:
     given: dict[str, Callable[[], Iterator[Row]]] = {
         "rooms.csv": lambda: _rooms(session),
         "outcomes.csv": lambda: _outcomes(session, sealed),
-        "experiments.csv": lambda: (_experiment(session, each, today) for each in known),
+        "experiments.csv": lambda: (_experiment(session, each, today, k) for each in known),
         "arms.csv": lambda: _arms(known),
         "devices.csv": lambda: _devices(session, sealed),
         "placements.csv": lambda: _placements(session),
@@ -216,8 +216,8 @@ def _outcomes(session: Session, sealed: Mapping[str, Embargo]) -> Iterator[Row]:
         yield room, day, outcome, version, None if hidden else value, coverage, int(hidden)
 
 
-def _experiment(session: Session, experiment: Experiment, today: date) -> Row:
-    said = results.result_of(session, experiment, today)
+def _experiment(session: Session, experiment: Experiment, today: date, k: int) -> Row:
+    said = results.result_of(session, experiment, today, k)
     given = experiment.decision
     decision = (given.choice, given.decided_on, given.body, given.reason) if given else (None,) * 4
     return (
@@ -240,12 +240,12 @@ def _arms(known: Iterable[Experiment]) -> Iterator[Row]:
             yield experiment.slug, arm.room.slug, arm.switch, arm.pair
 
 
-def _panels(session: Session, folder: Path, experiment: Experiment, today: date) -> dict[str, int]:
+def _panels(session: Session, folder: Path, experiment: Experiment, today: date, k: int) -> dict[str, int]:
     """The protocol and the panel; of one that runs the days before its switch only."""
     document = experiments.protocol(experiment)
     if document is None:
         return {}
-    panel, name = results.published_panel(session, experiment, today), f"{experiment.slug}.panel.csv"
+    panel, name = results.published_panel(session, experiment, today, k), f"{experiment.slug}.panel.csv"
     if panel is None:
         panel, name = results.panel_until_switch(session, document), f"{experiment.slug}.until-switch.csv"
     (folder / "panels").mkdir(exist_ok=True)
