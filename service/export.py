@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections import Counter
+from collections import Counter, defaultdict
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -50,6 +50,7 @@ Row = tuple[object, ...]
 
 
 QUESTIONS = ("satisfaction", "helped", "temperature", "air", "hearing", "discomfort", "worth", "group_size")
+BY_PERIOD = ("satisfaction", "helped", "temperature", "discomfort")  # on a trial's page or in its panel
 
 
 def export(session: Session, folder: Path, today: date, locale: str, k: int = 5) -> dict[str, int]:
@@ -80,7 +81,7 @@ def rows(session: Session, name: str, today: date, k: int) -> Iterator[Row]:
         "arms.csv": lambda: _arms(known),
         "devices.csv": lambda: _devices(session, sealed),
         "placements.csv": lambda: _placements(session),
-        "answers.csv": lambda: _answers(session, sealed, today, k),
+        "answers.csv": lambda: _answers(session, known, sealed, today, k),
     }
     return given[name]()
 
@@ -174,25 +175,40 @@ def _placements(session: Session) -> Iterator[Row]:
         yield each.device_key, each.room.slug, each.start, each.end
 
 
-def _answers(session: Session, sealed: Mapping[str, Embargo], today: date, k: int) -> Iterator[Row]:
+def _answers(
+    session: Session, known: Iterable[Experiment], sealed: Mapping[str, Embargo], today: date, k: int
+) -> Iterator[Row]:
     """By room and month, only where at least `k` answered, of months that are over.
 
     Of the month that runs, the difference of two days' exports would be fewer people than that; of the month
-    of a switch, that of the export under seal and the one after.
+    of a switch, that of the export under seal and the one after. What a trial tells of its rooms by period is
+    not told by month as well: of a period less the months in it few people may be left.
     """
+    trials = _months_of_trials(known)
     query = select(Room.slug, Answer).join(Room, Room.id == Answer.room_id)
     query = query.where(Answer.flagged.is_(False), Answer.day < today.replace(day=1))
-    groups: dict[tuple[str, str], list[Answer]] = {}
+    groups: dict[tuple[str, date], list[Answer]] = {}
     for room, answer in session.execute(query.order_by(Room.slug, Answer.day)):
         if room not in sealed or answer.day < sealed[room].since.replace(day=1):
-            groups.setdefault((room, f"{answer.day:%Y-%m}"), []).append(answer)
+            groups.setdefault((room, answer.day.replace(day=1)), []).append(answer)
     for (room, month), given in groups.items():
-        if len(given) < k:
-            continue
+        by_period = BY_PERIOD if any(first <= month <= last for first, last in trials[room]) else ()
         for question in QUESTIONS:
-            ticked = Counter(getattr(each, question) for each in given)
-            for word, n in sorted((str(each), n) for each, n in ticked.items() if each is not None):
-                yield room, month, question, word, n
+            ticked = Counter(each for each in (getattr(one, question) for one in given) if each is not None)
+            if question in by_period or ticked.total() < k:
+                continue
+            for word, n in sorted((str(each), n) for each, n in ticked.items()):
+                yield room, f"{month:%Y-%m}", question, word, n
+
+
+def _months_of_trials(known: Iterable[Experiment]) -> Mapping[str, list[tuple[date, date]]]:
+    """Room → the first of the first and of the last month of each trial of it."""
+    found: dict[str, list[tuple[date, date]]] = defaultdict(list)
+    for each in known:
+        if each.starts is not None and each.ends is not None:
+            for arm in each.arms:
+                found[arm.room.slug].append((each.starts.replace(day=1), each.ends.replace(day=1)))
+    return found
 
 
 def _rooms(session: Session) -> Iterator[Row]:
