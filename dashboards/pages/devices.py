@@ -105,9 +105,9 @@ class DeviceForm:
 class DevicePage:
     """One device. `sites` are (name, ((slug, name) of each room)); `trials` the rooms of running experiments.
 
-    `mistakes` by field; `other` (room, local start) is the stay in the way; `sealed` (title,
-    last day) the experiment whose seal it would open; `seen` is what the forms send
-    back, so that a change made meanwhile is not lost.
+    `mistakes` by field; `other` (room, local start) is the stay in the way; `sealed` (title, last day) the
+    experiment whose seal it would open; `seen` is what the forms send back, so that a change made meanwhile
+    is not lost.
     """
 
     device: DeviceLine
