@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
-from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse
 from itsdangerous import BadSignature, URLSafeSerializer
 
@@ -20,6 +19,7 @@ from service.registry import answers, devices, experiments, rooms
 from service.registry.tables import Answer
 from service.throttle import Throttle, address_of
 from service.web.reply import error, now, reply
+from service.web.typed import Sent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,23 +92,9 @@ def form_page(request: Request, slug: str, k: str = "") -> Response:
 
 
 @router.post("/r/{slug}")
-async def send_answer(request: Request, slug: str) -> Response:
+def send_answer(request: Request, slug: str, sent: Sent) -> Response:
     """Keep an answer once, or say what is missing."""
-    given = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
-    return await run_in_threadpool(_received, request, slug, given)
-
-
-@router.get("/r/{slug}/thanks")
-def thanks_page(request: Request, slug: str) -> Response:
-    """After an answer."""
-    with request.app.state.registry.session() as session:
-        room = rooms.room(session, slug)
-    return (
-        error(request, 404, "not_found") if room is None else reply(request, ThanksPage(room.slug, room.name))
-    )
-
-
-def _received(request: Request, slug: str, given: Mapping[str, str]) -> Response:
+    given = {name: value for name, value in sent.items() if isinstance(value, str)}
     thanks = RedirectResponse(f"/r/{quote(slug)}/thanks", 303)
     if given.get("website"):
         return thanks  # a robot filled in what nobody sees; it need not know
@@ -137,6 +123,16 @@ def _received(request: Request, slug: str, given: Mapping[str, str]) -> Response
         answer.flagged = _long_empty(request, session, room, at)
         session.add(answer)
     return thanks
+
+
+@router.get("/r/{slug}/thanks")
+def thanks_page(request: Request, slug: str) -> Response:
+    """After an answer."""
+    with request.app.state.registry.session() as session:
+        room = rooms.room(session, slug)
+    return (
+        error(request, 404, "not_found") if room is None else reply(request, ThanksPage(room.slug, room.name))
+    )
 
 
 def _answer(room: Room, given: Mapping[str, str], at: datetime, age: float) -> Answer:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, File, Request, Response, UploadFile
-from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse
 
 from dashboards.pages.files import FileColumn, ImportLine, ImportPage, ImportsPage, PreviewLine
@@ -17,7 +16,7 @@ from service import embargo, imports, mapping_form
 from service.auth import Facilities, Person, csrf_checked
 from service.registry.tables import Import
 from service.web.reply import error, reply, today
-from service.web.typed import Number
+from service.web.typed import Number, Sent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,11 +38,11 @@ def imports_page(request: Request, person: Facilities) -> Response:
 
 
 @router.post("/import", dependencies=CHECKED)
-async def send_file(
+def send_file(
     request: Request, person: Facilities, file: Annotated[UploadFile | None, File()] = None
 ) -> Response:
     """Keep a file that somebody sends, and show what it holds."""
-    return await run_in_threadpool(_kept, request, person, file)
+    return _kept(request, person, file)
 
 
 @router.get("/import/{number}")
@@ -53,10 +52,9 @@ def import_page(request: Request, person: Facilities, number: Number) -> Respons
 
 
 @router.post("/import/{number}", dependencies=CHECKED)
-async def say_columns(request: Request, person: Facilities, number: Number) -> Response:
+def say_columns(request: Request, person: Facilities, number: Number, sent: Sent) -> Response:
     """Say what the columns are: to look at it first, to import it, or to let it go."""
-    sent = await request.form()
-    return await run_in_threadpool(_said, request, person, number, sent)
+    return _said(request, person, number, sent)
 
 
 @router.post("/import/{number}/undo", dependencies=CHECKED)

@@ -29,7 +29,7 @@ from service.auth import Facilities, Person, SignedIn, csrf_checked
 from service.registry import devices, mappings, quarantine
 from service.registry.tables import QuarantineCause
 from service.web.reply import error, reply, today
-from service.web.typed import Number, Typed
+from service.web.typed import Number, Sent, Typed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,9 +113,8 @@ def drop_cause(request: Request, person: Facilities, cause: Number, why: Typed =
 
 
 @router.post("/quarantine/{cause}/map", dependencies=CHECKED)
-async def map_cause(request: Request, person: Facilities, cause: Number) -> Response:
+def map_cause(request: Request, person: Facilities, cause: Number, sent: Sent) -> Response:
     """Try what the messages of a cause are said to mean, or keep it and replay them."""
-    sent = await request.form()
     with request.app.state.registry.session() as session:
         if session.get(QuarantineCause, cause) is None:
             return error(request, 404, "not_found")
@@ -134,9 +133,8 @@ def mapping_page(request: Request, person: SignedIn, number: Number) -> Response
 
 
 @router.post("/mappings/{number}", dependencies=CHECKED)
-async def correct_mapping(request: Request, person: Facilities, number: Number) -> Response:
+def correct_mapping(request: Request, person: Facilities, number: Number, sent: Sent) -> Response:
     """Try a correction, or keep it as the next version and replay what it speaks of."""
-    sent = await request.form()
     with request.app.state.registry.session() as session:
         rows = mappings.versions(session, number)
         if not rows or rows[0].document is None:

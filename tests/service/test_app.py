@@ -1,7 +1,9 @@
 """Deny by default, headers, limits, errors, and what watches the service."""
 
+import asyncio
 import json
 import re
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +18,7 @@ from sensors.reading import Message, StoreError
 from sensors.receive import ReceiverStatus
 from service import river
 from service.app import create_app
-from service.auth import ROLES, Person, needs
+from service.auth import ROLES, Person, change_checked, csrf_checked, form_checked, gateway_of, needs
 from service.ingest import MoverStatus, troubles
 from service.registry.tables import Device
 from service.settings import Settings
@@ -69,6 +71,34 @@ def test_whatever_is_not_public_asks_who_is_there(app, stranger):
                 method,
                 path,
             )
+
+
+def test_no_route_waits_for_the_registry_where_every_other_waits_for_it(
+    app, registry, browser_of, monkeypatch
+):
+    """On the thread of the event loop, who holds SQLite holds the whole server."""
+    address, on_the_loop, opened = "", [], registry.session
+
+    @contextmanager
+    def session():
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:  # a thread of its own
+            with opened() as session:
+                yield session
+        else:
+            on_the_loop.append(address)
+            raise OperationalError("", {}, Exception("on the loop"))
+
+    let_in = {each: lambda: None for each in (change_checked, csrf_checked, form_checked)}
+    app.dependency_overrides |= let_in | {gateway_of: lambda: "hall"}
+    monkeypatch.setattr(registry, "session", session)
+    files = {"file": ("a.csv", b"a;b\n1;2\n")}
+    for method, path in every_route(app):
+        address, browser = f"{method} {path}", browser_of("administrator")  # some of them sign one out
+        answer = browser.request(method, re.sub(r"\{\w+(:path)?\}", "1", path), files=files)
+        assert path in PUBLIC or answer.status_code not in (401, 403), address
+    assert on_the_loop == []
 
 
 def test_an_invented_or_ended_session_opens_nothing(stranger):
