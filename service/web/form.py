@@ -15,6 +15,7 @@ from fastapi.responses import RedirectResponse
 from itsdangerous import BadSignature, URLSafeSerializer
 
 from dashboards.pages.answering import FormPage, ThanksPage
+from sensors.reading import StoreError
 from service.registry import answers, devices, experiments, rooms
 from service.registry.tables import Answer
 from service.throttle import Throttle, address_of
@@ -118,9 +119,10 @@ def send_answer(request: Request, slug: str, sent: Sent) -> Response:
             return reply(request, page, 422)
         if _too_many(request, session, room, at):
             return error(request, 429, "too_many")
+        # asked while the registry's writers need not wait for it
+        answer.flagged = _long_empty(request, session, room, at)
         if not answers.spend(session, nonce, datetime.now(UTC) + timedelta(seconds=LASTING)):
             return error(request, 409, "form_spent")
-        answer.flagged = _long_empty(request, session, room, at)
         session.add(answer)
     return thanks
 
@@ -184,7 +186,10 @@ def _long_empty(request: Request, session: Session, room: Room, at: datetime) ->
     if not keys:
         return False
     utc = at.astimezone(UTC)
-    seen = request.app.state.store.read(utc - EMPTY_FOR, utc, keys, ("people", "presence", "motion"))
+    try:
+        seen = request.app.state.store.read(utc - EMPTY_FOR, utc, keys, ("people", "presence", "motion"))
+    except StoreError:  # it is away: an answer is worth more
+        return False
     return bool(len(seen)) and not bool((seen["value"] > 0).any())
 
 
