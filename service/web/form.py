@@ -53,8 +53,7 @@ ASKED: dict[str, Literal["discomfort", "temperature", "air", "hearing"]] = {
     "temperature_in_band": "temperature",
 }
 Problem = Literal["missing", "expired", "invalid", "fast"]
-# answers of one network address in an hour, kept in memory as a keyed hash: colleagues share an address
-_addresses = Throttle(limit=60, window=3600)
+OF_ADDRESS, WINDOW = 60, 3600.0  # answers of one network address in so many seconds: colleagues share one
 
 
 class AnswerRejected(ValueError):  # noqa: N818 - named as PayloadRejected and HistoryRejected are
@@ -63,6 +62,11 @@ class AnswerRejected(ValueError):  # noqa: N818 - named as PayloadRejected and H
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
         self.problem: Problem = problem
+
+
+def limits() -> Throttle:
+    """The counter of answers of one app, by a keyed hash of the network address."""
+    return Throttle(OF_ADDRESS, WINDOW)
 
 
 def room_key(request: Request, slug: str) -> str:
@@ -177,7 +181,7 @@ def _too_many(request: Request, session: Session, room: Room, at: datetime) -> b
     if answers.count_since(session, room.id, at.date(), at.hour) >= limit:
         return True
     key = hmac.new(_secret(request), address_of(request).encode(), hashlib.sha256).hexdigest()
-    return _addresses.attempt(key) > 0
+    return bool(request.app.state.throttles["answers"].attempt(key))
 
 
 def _long_empty(request: Request, session: Session, room: Room, at: datetime) -> bool:
