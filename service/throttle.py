@@ -49,11 +49,6 @@ class Throttle:
         self._failures: OrderedDict[str, list[float]] = OrderedDict()
         self._turn = threading.Lock()
 
-    def failed(self, key: str, now: float | None = None) -> None:
-        """Count a failure."""
-        with self._turn:
-            self._count(key, time.monotonic() if now is None else now)
-
     def attempt(self, key: str, now: float | None = None) -> int:
         """Seconds to wait; 0 lets one try, counted as a failure beforehand so that many at once count."""
         now = time.monotonic() if now is None else now

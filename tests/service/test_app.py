@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import threading
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
@@ -73,22 +74,27 @@ def test_whatever_is_not_public_asks_who_is_there(app, stranger):
             )
 
 
+def has_a_loop():
+    """Whether an event loop runs in this thread."""
+    try:
+        return bool(asyncio.get_running_loop())
+    except RuntimeError:
+        return False
+
+
 def test_no_route_waits_for_the_registry_where_every_other_waits_for_it(
     app, registry, browser_of, monkeypatch
 ):
     """On the thread of the event loop, who holds SQLite holds the whole server."""
-    address, on_the_loop, opened = "", [], registry.session
+    address, on_the_loop, opened, here = "", [], registry.session, threading.get_ident()
 
     @contextmanager
     def session():
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:  # a thread of its own
-            with opened() as session:
-                yield session
-        else:
+        if threading.get_ident() != here and has_a_loop():
             on_the_loop.append(address)
             raise OperationalError("", {}, Exception("on the loop"))
+        with opened() as session:
+            yield session
 
     let_in = {each: lambda: None for each in (change_checked, csrf_checked, form_checked)}
     app.dependency_overrides |= let_in | {gateway_of: lambda: "hall"}

@@ -228,9 +228,9 @@ def shut_out(app, account="camille@ville.example"):
     """What somebody elsewhere who guesses, from as many addresses as they like, does to everybody."""
     for key in (account, "x@y.example"):
         for _ in range(OF_ACCOUNT):
-            app.state.throttles["account"].failed(key)
+            app.state.throttles["account"].attempt(key)
     for _ in range(OF_ALL):
-        app.state.throttles["all"].failed("*")
+        app.state.throttles["all"].attempt("*")
 
 
 @pytest.mark.usefixtures("checked")
@@ -448,7 +448,7 @@ def test_who_signed_in_and_who_was_refused_is_in_the_log_by_number(app, stranger
         stranger.get("/sign-in/made-up")
         TestClient(app).get("/sign-in/made-up")
         app.state.throttles["account"].limit = 1
-        app.state.throttles["account"].failed(camille.email)
+        app.state.throttles["account"].attempt(camille.email)
         fill_in(TestClient(app))
     assert told(logs, "signed_in", "sign_in_refused", "signed_out") == [
         {"event": "sign_in_refused", "why": "wrong", "user": camille.id},
