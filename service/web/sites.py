@@ -179,7 +179,7 @@ def delete_room(request: Request, person: Facilities, slug: str) -> Response:
         if places.refers(session, room):
             return _room(request, person, slug, status=409, mistakes={"delete": "used"})
         site = room.site.slug
-        session.delete(room)
+        places.forget_room(session, room)
     return _done(site)
 
 
