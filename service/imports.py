@@ -6,10 +6,12 @@ readings that it holds. What another import had put there under the same device 
 
 from __future__ import annotations
 
+import tempfile
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
 
 import structlog
 from sqlalchemy import select
@@ -25,7 +27,6 @@ from service.river import RegistryLedger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from pathlib import Path
 
     from sqlalchemy.orm import Session
 
@@ -73,10 +74,27 @@ def samples(rows: Iterable[Sequence[object]], place: int) -> list[str]:
     return [str(row[place])[:40] for row in rows if place < len(row) and row[place] not in (None, "")]
 
 
-def begin(session: Session, settings: Settings, sent: Path, name: str, who: str, now: datetime) -> Import:
-    """Keep a file that was sent, which moves; raises HistoryRejected when it is no table."""
-    row = Import(name=name[:120], size=sent.stat().st_size, added_at=now, added_by=who)
-    with _named(row, sent) as path:
+@contextmanager
+def part(settings: Settings) -> Iterator[IO[bytes]]:
+    """A file for what is being sent: gone afterwards, whatever happens, unless an import begins with it.
+
+    Raises OSError where the disk takes no more.
+    """
+    with tempfile.NamedTemporaryFile(dir=folder(settings), suffix=".part", delete=False) as sent:
+        try:
+            yield sent
+        finally:
+            Path(sent.name).unlink(missing_ok=True)
+
+
+def begin(
+    session: Session, settings: Settings, sent: IO[bytes], name: str, who: str, now: datetime
+) -> Import:
+    """Keep a `part` that was sent, which moves; raises HistoryRejected when it is no table, or OSError."""
+    sent.flush()
+    called = "".join(char for char in Path(name).name if char.isprintable())[:120] or "?"
+    row = Import(name=called, size=sent.tell(), added_at=now, added_by=who)
+    with _named(row, Path(sent.name)) as path:
         header, rows = head(path)
     row.map = guess(header)
     time = row.map["time"]["column"]
@@ -85,7 +103,7 @@ def begin(session: Session, settings: Settings, sent: Path, name: str, who: str,
         row.map["time"]["format"] = form
     session.add(row)
     session.flush()
-    sent.replace(file_of(settings, row))
+    path.replace(file_of(settings, row))
     return row
 
 
@@ -169,8 +187,12 @@ def is_due(session: Session) -> bool:
 
 
 def forget(session: Session, settings: Settings, now: datetime) -> None:
-    """Delete files that nobody will need: drafts of two days, imports of three months, what was undone."""
-    for row in session.scalars(select(Import)):
+    """Delete files that nobody will need: drafts of two days, imports of three months, undone, half sent."""
+    rows = list(session.scalars(select(Import)))
+    for path in set(folder(settings).iterdir()) - {file_of(settings, row) for row in rows}:
+        if now.timestamp() - path.stat().st_mtime > DRAFTS.total_seconds():
+            path.unlink(missing_ok=True)  # whoever took it was killed
+    for row in rows:
         old = now - row.added_at
         file = file_of(settings, row)
         if row.status in ("undone", "failed") or old > (DRAFTS if row.status == "draft" else KEPT):

@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from experiments.reason import ExperimentError
 from sensors.reading import SensorError
-from service import imports, outcomes, replays, results
+from service import export, imports, outcomes, replays, results
 from service.registry import answers, device_days, experiments, mappings, quarantine, shares, users
 from service.registry.tables import Lease
 from service.registry.upsert import insert
@@ -146,6 +146,7 @@ class Jobs:
             shares.forget(session, now)
             device_days.forget(session, today - DEVICE_DAYS)
             imports.forget(session, settings, now)
+            export.forget(settings.data_dir, now)
             quarantine.forget(session, now - timedelta(days=settings.raw_days))
 
     def _hold(self, now: datetime) -> bool:

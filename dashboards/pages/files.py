@@ -31,7 +31,7 @@ class ImportLine:
 
 @dataclass(frozen=True)
 class ImportsPage:
-    """Send a file of history; those sent before. `mistake`: empty, large, or table (`why` says more)."""
+    """Send a file of history; those sent. `mistake`: empty, large, full, or table (`why` says more)."""
 
     lines: tuple[ImportLine, ...]
     mistake: str = ""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path as File
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, HTTPException, Query, Request
 from fastapi.concurrency import run_in_threadpool
@@ -14,6 +12,7 @@ from starlette.requests import ClientDisconnect
 
 from sensors.reading import HistoryRejected
 from service import embargo, imports
+from service.api.documentation import ErrorEnvelope
 from service.api.paging import Part
 from service.api.quarantine import ApiReading
 from service.auth import Facilities, Person, needs
@@ -39,6 +38,8 @@ BODY: dict[str, Any] = {
         "content": {"application/octet-stream": BINARY},
     }
 }
+
+FULL: dict[int | str, dict[str, Any]] = {507: {"model": ErrorEnvelope, "description": "The disk is full"}}
 
 
 @dataclass(frozen=True)
@@ -93,25 +94,24 @@ def list_imports(request: Request, paging: Part) -> list[ApiImport]:
         return [ApiImport(**_facts(request, each)) for each in found]
 
 
-@router.post("", status_code=201, openapi_extra=BODY)
+@router.post("", status_code=201, openapi_extra=BODY, responses=FULL)
 async def send_file(
     request: Request,
     person: Facilities,
     name: Annotated[str, Query(min_length=1, max_length=120, description="What the file is called")],
 ) -> ApiImportWhole:
     """Keep a file; its columns are guessed, and nothing is written yet. At most 40 MB."""
-    folder = imports.folder(request.app.state.settings)
-    with tempfile.NamedTemporaryFile(dir=folder, suffix=".part", delete=False) as part:
-        path = File(part.name)
-        try:
+    try:
+        with imports.part(request.app.state.settings) as part:
             async for chunk in request.stream():
                 part.write(chunk)
-        except (ClientDisconnect, HTTPException) as error:
-            await run_in_threadpool(path.unlink)
-            if isinstance(error, HTTPException):  # it is too large
-                raise
-            raise HTTPException(400, "The connection ended before the file did; nothing was kept.") from error
-    return await run_in_threadpool(_begun, request, person, path, name)
+            return await run_in_threadpool(_begun, request, person, part, name)
+    except ClientDisconnect as error:
+        raise HTTPException(400, "The connection ended before the file did; nothing was kept.") from error
+    except OSError as error:
+        raise HTTPException(
+            507, "The disk is full; nothing was kept. Tell who administers Témoin."
+        ) from error
 
 
 @router.get("/{number}")
@@ -173,17 +173,14 @@ def drop_import(request: Request, number: Number) -> ApiImport:
         return was
 
 
-def _begun(request: Request, person: Person, path: File, name: str) -> ApiImportWhole:
+def _begun(request: Request, person: Person, part: IO[bytes], name: str) -> ApiImportWhole:
     settings = request.app.state.settings
-    called = "".join(char for char in File(name).name if char.isprintable()) or "?"
     try:
         with request.app.state.registry.session() as session:
-            row = imports.begin(session, settings, path, called, person.name, datetime.now(UTC))
+            row = imports.begin(session, settings, part, name, person.name, datetime.now(UTC))
             return _whole(request, session, row)
     except HistoryRejected as rejection:
         raise HTTPException(422, str(rejection)) from rejection
-    finally:
-        path.unlink(missing_ok=True)
 
 
 def _known(session: Session, number: int, status: str | None = None) -> Import:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
+import shutil
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, File, Request, Response, UploadFile
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
 router = APIRouter(include_in_schema=False)
 CHECKED = [Depends(csrf_checked)]
-CHUNK = 1 << 20
 LONGEST = 200
 
 
@@ -42,7 +40,20 @@ def send_file(
     request: Request, person: Facilities, file: Annotated[UploadFile | None, File()] = None
 ) -> Response:
     """Keep a file that somebody sends, and show what it holds."""
-    return _kept(request, person, file)
+    state = request.app.state
+    if file is None or not file.filename:
+        return _list(request, person, 422, "empty")
+    if (file.size or 0) > imports.MOST_BYTES:
+        return _list(request, person, 422, "large")
+    try:
+        with imports.part(state.settings) as part, state.registry.session() as session:
+            shutil.copyfileobj(file.file, part)
+            row = imports.begin(session, state.settings, part, file.filename, person.name, datetime.now(UTC))
+    except HistoryRejected as rejection:
+        return _list(request, person, 422, "table", str(rejection))
+    except OSError:
+        return _list(request, person, 507, "full")
+    return RedirectResponse(f"/import/{row.id}", 303)
 
 
 @router.get("/import/{number}")
@@ -67,32 +78,6 @@ def undo(request: Request, person: Facilities, number: Number) -> Response:  # n
             return error(request, 404, "not_found")
         row.status = "undoing"
     return RedirectResponse("/import", 303)
-
-
-def _kept(request: Request, person: Person, file: UploadFile | None) -> Response:
-    settings = request.app.state.settings
-    if file is None or not file.filename:
-        return _list(request, person, 422, "empty")
-    with tempfile.NamedTemporaryFile(dir=imports.folder(settings), suffix=".part", delete=False) as part:
-        size = 0
-        while chunk := file.file.read(CHUNK):
-            size += len(chunk)
-            part.write(chunk)
-            if size > imports.MOST_BYTES:
-                break
-    path = Path(part.name)
-    try:
-        if size > imports.MOST_BYTES:
-            return _list(request, person, 422, "large")
-        name = "".join(char for char in Path(file.filename).name if char.isprintable())[:120] or "?"
-        with request.app.state.registry.session() as session:
-            row = imports.begin(session, settings, path, name, person.name, datetime.now(UTC))
-            number = row.id
-    except HistoryRejected as rejection:
-        return _list(request, person, 422, "table", str(rejection))
-    finally:
-        path.unlink(missing_ok=True)
-    return RedirectResponse(f"/import/{number}", 303)
 
 
 def _said(request: Request, person: Person, number: int, sent: FormData) -> Response:

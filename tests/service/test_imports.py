@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
+import os
 import re
+import tempfile
 from datetime import UTC, datetime, timedelta
 from html import unescape
+from unittest.mock import Mock
 
 import openpyxl
 import pytest
@@ -161,6 +165,41 @@ def test_a_file_too_large_is_refused(app, staff, monkeypatch):
     assert answer.status_code == 422
     assert "trop grand" in answer.text
     assert list(imports.folder(app.state.settings).iterdir()) == []
+
+
+@pytest.fixture
+def _full(monkeypatch):
+    """A disk that takes no more of what is sent."""
+    made = tempfile.NamedTemporaryFile
+
+    def full(*arguments, **named):
+        file = made(*arguments, **named)
+        file.write = Mock(side_effect=OSError(errno.ENOSPC, "No space left on device"))
+        return file
+
+    monkeypatch.setattr(tempfile, "NamedTemporaryFile", full)
+
+
+@pytest.mark.usefixtures("_full")
+def test_on_a_full_disk_nothing_is_kept_and_it_is_said(app, staff):
+    answer = send(staff)
+    assert (answer.status_code, "Le disque est plein" in answer.text) == (507, True)
+    named = {"X-CSRF-Token": staff.csrf}
+    answer = staff.post("/api/v1/imports?name=a.csv", content=TEXT.encode(), headers=named)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (507, "disk_full")
+    assert list(imports.folder(app.state.settings).iterdir()) == []
+
+
+def test_what_a_killed_process_left_is_swept(app, registry, staff):
+    send(staff)
+    folder, now = imports.folder(app.state.settings), datetime.now(UTC)
+    for name, days in (("a.part", 3), ("b.part", 1), ("1.file", 1), ("7.file", 3)):
+        (folder / name).touch()
+        written = (now - timedelta(days=days)).timestamp()
+        os.utime(folder / name, (written, written))
+    with registry.session() as session:
+        imports.forget(session, app.state.settings, now)
+    assert {each.name for each in folder.iterdir()} == {"b.part", "1.file"}
 
 
 @pytest.mark.parametrize(
