@@ -21,7 +21,7 @@ from sensors.history_map import guess, map_of
 from sensors.quality import Gate
 from sensors.reading import HistoryRejected
 from sensors.table import open_table
-from service.history import HistoryFile, Survey
+from service.history import HistoryFile, Interrupted, Survey
 from service.registry.tables import Import
 from service.river import RegistryLedger
 
@@ -45,7 +45,7 @@ FORMATS = tuple(
     for day in ("%d/%m/%Y", "%d-%m-%Y", "%d.%m.%Y", "%d/%m/%y", "%Y/%m/%d")
     for hour in ("%H:%M:%S", "%H:%M", "%Hh%M", "")
 )
-BATCH = 20_000  # readings between two looks at whether to go on
+BATCH = 20_000  # readings written at once
 DRAFTS = timedelta(days=2)  # how long a file waits for somebody to say what it is
 KEPT = timedelta(days=90)  # how long an import can be undone
 log = structlog.get_logger("temoin.imports")
@@ -157,20 +157,22 @@ def _fits(text: str, form: str) -> bool:
 def run_due(
     settings: Settings, registry: Registry, store: ReadingStore, go_on: Callable[[], bool] = lambda: True
 ) -> int:
-    """Do the imports and the undoings that were asked for; how many."""
+    """Do the imports and the undoings that were asked for; how many.
+
+    Stops once `go_on` says no. Begun again, what was written is written once more, and nothing doubles.
+    """
     done = 0
     while True:
         with registry.session() as session:
             row = _due(session)
-            if row is None or not go_on():
+            if row is None:
                 return done
             undoing = row.status == "undoing"
             try:
-                survey = (
-                    _undo(session, row, settings, store)
-                    if undoing
-                    else _import(session, row, settings, store)
-                )
+                history = _history(row, settings, go_on)
+                survey = (_undo if undoing else _import)(session, row, history, store)
+            except Interrupted:
+                return done
             except HistoryRejected as rejection:
                 row.status, row.trouble = ("done" if undoing else "failed"), str(rejection)
             else:
@@ -212,13 +214,13 @@ def _due(session: Session) -> Import | None:
     return session.scalars(query).first()
 
 
-def _history(row: Import, settings: Settings) -> HistoryFile:
-    return HistoryFile(file_of(settings, row), map_of(row.map or {}), settings.zone, datetime.now(UTC))
+def _history(row: Import, settings: Settings, go_on: Callable[[], bool]) -> HistoryFile:
+    path, now = file_of(settings, row), datetime.now(UTC)
+    return HistoryFile(path, map_of(row.map or {}), settings.zone, now, go_on)
 
 
-def _import(session: Session, row: Import, settings: Settings, store: ReadingStore) -> Survey:
+def _import(session: Session, row: Import, history: HistoryFile, store: ReadingStore) -> Survey:
     """Write what the file holds, but its wrong lines, batch by batch."""
-    history = _history(row, settings)
     survey = _surveyed(session, row, history)
     if not survey.readings:
         raise HistoryRejected("\n".join(["the file holds no reading that can be stored", *survey.faults]))
@@ -228,8 +230,8 @@ def _import(session: Session, row: Import, settings: Settings, store: ReadingSto
     return survey
 
 
-def _undo(session: Session, row: Import, settings: Settings, store: ReadingStore) -> Survey:
-    history = _history(row, settings)
+def _undo(session: Session, row: Import, history: HistoryFile, store: ReadingStore) -> Survey:
+    """Remove what the file holds, batch by batch."""
     survey = _surveyed(session, row, history)
     for batch in _batches(history.readings()):
         store.remove((each.device, each.metric, each.time) for each in batch)

@@ -16,10 +16,10 @@ import openpyxl
 import pytest
 from sqlalchemy import select
 
-from service import imports
-from service.jobs import Jobs
+from service import history, imports
+from service.jobs import LEASE, Jobs
 from service.registry import audit
-from service.registry.tables import Device, Import, StaleDay
+from service.registry.tables import Device, Import, Lease, StaleDay
 
 TEXT = """horodatage;sonde;Temp_C;CO2 ppm;note
 02/03/2026 09:15;loire;21,4;612;a
@@ -124,6 +124,63 @@ def test_it_is_imported_with_a_report_and_undone(app, registry, staff):
     assert staff.post("/import/1/undo", data={"csrf": staff.csrf}).status_code == 404
     with registry.session() as session:
         assert session.scalars(select(StaleDay.day)).all() == [datetime(2026, 3, 2, tzinfo=UTC).date()]
+
+
+LONG = "horodatage;sonde;CO2 ppm\n" + "".join(f"02/03/2026 09:{n:02};loire;{600 + n}\n" for n in range(30))
+
+
+class Losing:
+    """A store during whose second change another process takes the jobs: a change took too long."""
+
+    def __init__(self, store, registry):
+        self._store, self._registry, self.changes = store, registry, 0
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+    def _changed(self):
+        self.changes += 1
+        if self.changes == 2:
+            give_lease(self._registry, "other", timedelta(minutes=2))
+
+    def write(self, readings):
+        """One change."""
+        self._store.write(readings)
+        self._changed()
+
+    def remove(self, keys):
+        """One change."""
+        self._store.remove(keys)
+        self._changed()
+
+
+def give_lease(registry, holder, lasting):
+    with registry.session() as session:
+        lease = session.get(Lease, LEASE)
+        lease.holder, lease.until = holder, datetime.now(UTC) + lasting
+
+
+def test_who_loses_the_jobs_in_the_middle_leaves_the_rest_to_the_other(app, registry, staff, monkeypatch):
+    """Neither goes on beside the other, and all that was asked for is done once."""
+    monkeypatch.setattr(history, "LINES", 5)
+    monkeypatch.setattr(imports, "BATCH", 5)
+    send(staff, LONG)
+    staff.post("/import/1", data=opened(staff) | {"device": "sonde", "do": "save"})
+    everything = [("import/loire", "co2", 600.0 + n) for n in range(30)]
+    for asked, done, after in (("asked", "done", everything), ("undoing", "undone", [])):
+        slow = Losing(app.state.store, registry)
+        assert not Jobs(app.state.settings, registry, slow).once(datetime.now(UTC)).held
+        assert (slow.changes, len(values(app))) in {(2, 10), (2, 20)}
+        assert state(registry) == asked
+        give_lease(registry, "other", -timedelta(seconds=1))
+        jobs(app, registry)
+        assert (state(registry), values(app)) == (done, after)
+        staff.post("/import/1/undo", data={"csrf": staff.csrf})
+
+
+def state(registry):
+    with registry.session() as session:
+        return session.get(Import, 1).status
 
 
 def test_a_sheet_and_a_packed_file_are_the_same(app, registry, staff):
