@@ -51,6 +51,10 @@ KEPT = timedelta(days=90)  # how long an import can be undone
 log = structlog.get_logger("temoin.imports")
 
 
+class NotNow(Exception):  # noqa: N818 - it says what happened
+    """What is asked of an import that is not, or no longer, at that point; the sentence says why."""
+
+
 def folder(settings: Settings) -> Path:
     """Where the files are, made when it is not there."""
     made: Path = settings.data_dir / "imports"
@@ -112,8 +116,9 @@ def preview(
 ) -> tuple[list[Reading], list[str]]:
     """The first readings that the file gives by a map, and what is wrong with its first lines.
 
-    Raises HistoryRejected when the file as a whole is not what the map says.
+    Raises HistoryRejected when the file as a whole is not what the map says, NotNow unless it is a draft.
     """
+    _at(row, "draft")
     gate = Gate(max_age=None)
     readings: list[Reading] = []
     faults: list[str] = []
@@ -126,6 +131,32 @@ def preview(
             if len(readings) >= SHOWN:
                 break
     return readings[:SHOWN], faults[:FAULTS]
+
+
+def ask(settings: Settings, row: Import, content: dict[str, Any], now: datetime) -> None:
+    """Have a draft imported soon, by this map. Raises HistoryRejected and NotNow, as a preview does."""
+    preview(settings, row, content, now)
+    row.map, row.status = content, "asked"
+
+
+def undo(settings: Settings, row: Import) -> None:
+    """Have what an import wrote taken back soon. Raises NotNow."""
+    _at(row, "done")
+    if not file_of(settings, row).exists():
+        raise NotNow("Its file is no longer kept: it cannot be undone.")
+    row.status = "undoing"
+
+
+def drop(session: Session, settings: Settings, row: Import) -> None:
+    """Let a draft go. Raises NotNow."""
+    _at(row, "draft")
+    file_of(settings, row).unlink(missing_ok=True)
+    session.delete(row)
+
+
+def _at(row: Import, status: str) -> None:
+    if row.status != status:
+        raise NotNow(f"This import is {row.status}, not {status}.")
 
 
 @contextmanager

@@ -73,6 +73,7 @@ class ImportPage:
     faults: tuple[str, ...] = ()  # of the first lines
     why: str = ""
     wrong: Literal["", "time", "device", "device_name", "columns"] = ""  # the field that `why` is about
+    late: bool = False  # what was asked of it cannot be done any more
     template = "import.html"
 
 

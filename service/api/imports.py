@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Annotated, Any
@@ -21,6 +22,8 @@ from service.web.reply import today
 from service.web.typed import Number
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sqlalchemy.orm import Session
 
 router = APIRouter(prefix="/api/v1/imports", tags=["imports"], dependencies=[Depends(needs("facilities"))])
@@ -124,13 +127,10 @@ def get_import(request: Request, number: Number) -> ApiImportWhole:
 @router.post("/{number}/preview")
 def preview_import(request: Request, number: Number, said: Said) -> ApiPreview:
     """The first readings that a draft would give; nothing is written. While an experiment runs, no value."""
-    with request.app.state.registry.session() as session:
-        row = _known(session, number, "draft")
+    with request.app.state.registry.session() as session, _refusals():
         sealed = bool(embargo.embargoes(session, today(request)))
-        try:
-            found, faults = imports.preview(request.app.state.settings, row, said, datetime.now(UTC))
-        except HistoryRejected as rejection:
-            raise HTTPException(422, str(rejection)) from rejection
+        row = _known(session, number)
+        found, faults = imports.preview(request.app.state.settings, row, said, datetime.now(UTC))
     readings = [
         ApiReading(each.device, each.metric, None if sealed else each.value, each.unit, each.time)
         for each in found
@@ -141,54 +141,53 @@ def preview_import(request: Request, number: Number, said: Said) -> ApiPreview:
 @router.post("/{number}/start", status_code=202)
 def start_import(request: Request, number: Number, said: Said) -> ApiImport:
     """Say what the columns of a draft are, and have it imported soon."""
-    with request.app.state.registry.session() as session:
-        row = _known(session, number, "draft")
-        try:
-            imports.preview(request.app.state.settings, row, said, datetime.now(UTC))
-        except HistoryRejected as rejection:
-            raise HTTPException(422, str(rejection)) from rejection
-        row.map, row.status = said, "asked"
+    with request.app.state.registry.session() as session, _refusals():
+        row = _known(session, number)
+        imports.ask(request.app.state.settings, row, said, datetime.now(UTC))
         return ApiImport(**_facts(request, row))
 
 
 @router.post("/{number}/undo", status_code=202)
 def undo_import(request: Request, number: Number) -> ApiImport:
     """Take back what an import wrote, soon."""
-    with request.app.state.registry.session() as session:
-        row = _known(session, number, "done")
-        if not imports.file_of(request.app.state.settings, row).exists():
-            raise HTTPException(409, "Its file is no longer kept: it cannot be undone.")
-        row.status = "undoing"
+    with request.app.state.registry.session() as session, _refusals():
+        row = _known(session, number)
+        imports.undo(request.app.state.settings, row)
         return ApiImport(**_facts(request, row))
 
 
 @router.delete("/{number}")
 def drop_import(request: Request, number: Number) -> ApiImport:
     """Let a draft go; answers with what it was."""
-    with request.app.state.registry.session() as session:
-        row = _known(session, number, "draft")
+    with request.app.state.registry.session() as session, _refusals():
+        row = _known(session, number)
         was = ApiImport(**_facts(request, row))
-        imports.file_of(request.app.state.settings, row).unlink(missing_ok=True)
-        session.delete(row)
+        imports.drop(session, request.app.state.settings, row)
         return was
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """What is refused of a file, as HTTPException."""
+    try:
+        yield
+    except HistoryRejected as rejection:
+        raise HTTPException(422, str(rejection)) from rejection
+    except imports.NotNow as late:
+        raise HTTPException(409, str(late)) from late
 
 
 def _begun(request: Request, person: Person, part: IO[bytes], name: str) -> ApiImportWhole:
     settings = request.app.state.settings
-    try:
-        with request.app.state.registry.session() as session:
-            row = imports.begin(session, settings, part, name, person.name, datetime.now(UTC))
-            return _whole(request, session, row)
-    except HistoryRejected as rejection:
-        raise HTTPException(422, str(rejection)) from rejection
+    with request.app.state.registry.session() as session, _refusals():
+        row = imports.begin(session, settings, part, name, person.name, datetime.now(UTC))
+        return _whole(request, session, row)
 
 
-def _known(session: Session, number: int, status: str | None = None) -> Import:
+def _known(session: Session, number: int) -> Import:
     row = session.get(Import, number)
     if row is None:
         raise HTTPException(404, f"There is no import {number}.")
-    if status is not None and row.status != status:
-        raise HTTPException(409, f"This import is {row.status}, not {status}.")
     return row
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, File, Request, Response, UploadFile
@@ -65,41 +66,39 @@ def import_page(request: Request, person: Facilities, number: Number) -> Respons
 @router.post("/import/{number}", dependencies=CHECKED)
 def say_columns(request: Request, person: Facilities, number: Number, sent: Sent) -> Response:
     """Say what the columns are: to look at it first, to import it, or to let it go."""
-    return _said(request, person, number, sent)
-
-
-@router.post("/import/{number}/undo", dependencies=CHECKED)
-def undo(request: Request, person: Facilities, number: Number) -> Response:  # noqa: ARG001 - let in
-    """Take back what an import wrote."""
-    settings = request.app.state.settings
+    settings, content, now = request.app.state.settings, _content(sent), datetime.now(UTC)
     with request.app.state.registry.session() as session:
         row = session.get(Import, number)
-        if row is None or row.status != "done" or not imports.file_of(settings, row).exists():
+        if row is None:
             return error(request, 404, "not_found")
-        row.status = "undoing"
-    return RedirectResponse("/import", 303)
-
-
-def _said(request: Request, person: Person, number: int, sent: FormData) -> Response:
-    settings = request.app.state.settings
-    content = _content(sent)
-    with request.app.state.registry.session() as session:
-        row = session.get(Import, number)
-        if row is None or row.status != "draft":
-            return error(request, 404, "not_found")
-        if sent.get("do") == "drop":
-            imports.file_of(settings, row).unlink(missing_ok=True)
-            session.delete(row)
-            return RedirectResponse("/import", 303)
         try:
-            imports.preview(settings, row, content, datetime.now(UTC))
+            if sent.get("do") == "drop":
+                imports.drop(session, settings, row)
+                return RedirectResponse("/import", 303)
+            if sent.get("do") == "save":
+                imports.ask(settings, row, content, now)
+                return RedirectResponse("/import", 303)
+            imports.preview(settings, row, content, now)
+        except imports.NotNow:
+            return _one(request, person, number, status=409)
         except HistoryRejected as rejection:
             return _one(request, person, number, content, 422, str(rejection))
         row.map = content
-        if sent.get("do") == "save":
-            row.status = "asked"
-            return RedirectResponse("/import", 303)
     return _one(request, person, number, content, looked=True)
+
+
+@router.post("/import/{number}/undo", dependencies=CHECKED)
+def undo(request: Request, person: Facilities, number: Number) -> Response:
+    """Take back what an import wrote."""
+    with request.app.state.registry.session() as session:
+        row = session.get(Import, number)
+        if row is None:
+            return error(request, 404, "not_found")
+        try:
+            imports.undo(request.app.state.settings, row)
+        except imports.NotNow:
+            return _one(request, person, number, status=409)
+    return RedirectResponse("/import", 303)
 
 
 def _content(sent: FormData) -> dict[str, Any]:
@@ -156,7 +155,7 @@ def _one(
             header, rows, found, faults, why = [], [], [], [], why or str(rejection)
         sealed = bool(embargo.embargoes(session, today(request)))
     device = said.get("device") or ""
-    wrong = _wrong(header, said) if status == 422 else ""  # noqa: PLR2004 - what was said cannot be
+    wrong = _wrong(header, said) if status == HTTPStatus.UNPROCESSABLE_ENTITY else ""
     page = ImportPage(
         line=line,
         columns=_columns(header, rows, said.get("columns", {}), sealed=sealed),
@@ -176,6 +175,7 @@ def _one(
         faults=tuple(faults),
         why=why,
         wrong=wrong,
+        late=status == HTTPStatus.CONFLICT,
     )
     return reply(request, page, status, person=person)
 

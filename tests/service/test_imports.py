@@ -121,7 +121,8 @@ def test_it_is_imported_with_a_report_and_undone(app, registry, staff):
     assert values(app) == []
     assert app.state.store.latest().empty
     assert "annulé" in staff.get("/import").text
-    assert staff.post("/import/1/undo", data={"csrf": staff.csrf}).status_code == 404
+    late = staff.post("/import/1/undo", data={"csrf": staff.csrf})
+    assert (late.status_code, "Cela ne se peut plus" in late.text) == (409, True)
     with registry.session() as session:
         assert session.scalars(select(StaleDay.day)).all() == [datetime(2026, 3, 2, tzinfo=UTC).date()]
 
@@ -295,6 +296,22 @@ def test_a_file_that_holds_nothing_that_can_be_stored_says_so(app, registry, sta
     page = staff.get("/import/1").text
     assert "Rien n’a été importé" in page
     assert "no reading that can be stored" in page
+
+
+@pytest.mark.parametrize("do", ["try", "save", "drop"])
+def test_what_is_asked_of_a_file_too_late_is_a_conflict_on_the_page_and_in_the_api(app, registry, staff, do):
+    send(staff)
+    fields = opened(staff) | {"device": "sonde"}
+    staff.post("/import/1", data=fields | {"do": "save"})
+    late = staff.post("/import/1", data=fields | {"do": do})
+    assert (late.status_code, "Cela ne se peut plus" in late.text) == (409, True)
+    method, path = {"try": ("POST", "/preview"), "save": ("POST", "/start"), "drop": ("DELETE", "")}[do]
+    asked = {"json": {}} if do != "drop" else {}
+    late = staff.request(method, f"/api/v1/imports/1{path}", headers={"X-CSRF-Token": staff.csrf}, **asked)
+    assert late.json()["error"]["message"] == "This import is asked, not draft."
+    jobs(app, registry)
+    imports.file_of(app.state.settings, Import(id=1)).unlink()
+    assert staff.post("/import/1/undo", data={"csrf": staff.csrf}).status_code == 409
 
 
 def test_what_nobody_wants_is_let_go_and_old_files_go(app, registry, staff):
