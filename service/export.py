@@ -11,6 +11,7 @@ import io
 import os
 import tempfile
 from collections import Counter
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
 from pathlib import Path
@@ -118,8 +119,9 @@ def temporary(folder: Path) -> Path:
 def forget(folder: Path, now: datetime) -> None:
     """Delete such files as nobody will fetch any more: the connection ended before they had left."""
     for path in folder.glob(f"{TAKEN}*"):
-        if now.timestamp() - path.stat().st_mtime > LEFT.total_seconds():
-            path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # it has just been fetched
+            if now.timestamp() - path.stat().st_mtime > LEFT.total_seconds():
+                path.unlink()
 
 
 def parquet(path: Path, names: Iterable[str], given: Iterable[Row]) -> int:

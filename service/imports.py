@@ -7,7 +7,7 @@ readings that it holds. What another import had put there under the same device 
 from __future__ import annotations
 
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -46,6 +46,7 @@ FORMATS = tuple(
     for hour in ("%H:%M:%S", "%H:%M", "%Hh%M", "")
 )
 BATCH = 20_000  # readings written at once
+FOLDER = "imports"
 DRAFTS = timedelta(days=2)  # how long a file waits for somebody to say what it is
 KEPT = timedelta(days=90)  # how long an import can be undone
 log = structlog.get_logger("temoin.imports")
@@ -57,7 +58,7 @@ class NotNow(Exception):  # noqa: N818 - it says what happened
 
 def folder(settings: Settings) -> Path:
     """Where the files are, made when it is not there."""
-    made: Path = settings.data_dir / "imports"
+    made: Path = settings.data_dir / FOLDER
     made.mkdir(parents=True, exist_ok=True)
     return made
 
@@ -222,9 +223,10 @@ def is_due(session: Session) -> bool:
 def forget(session: Session, settings: Settings, now: datetime) -> None:
     """Delete files that nobody will need: drafts of two days, imports of three months, undone, half sent."""
     rows = list(session.scalars(select(Import)))
-    for path in set(folder(settings).iterdir()) - {file_of(settings, row) for row in rows}:
-        if now.timestamp() - path.stat().st_mtime > DRAFTS.total_seconds():
-            path.unlink(missing_ok=True)  # whoever took it was killed
+    for path in set((settings.data_dir / FOLDER).glob("*")) - {file_of(settings, row) for row in rows}:
+        with suppress(FileNotFoundError):  # it was kept, or left, meanwhile
+            if now.timestamp() - path.stat().st_mtime > DRAFTS.total_seconds():
+                path.unlink()  # whoever took it was killed
     for row in rows:
         old = now - row.added_at
         file = file_of(settings, row)
