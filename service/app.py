@@ -125,6 +125,7 @@ def create_app(
     app.state.throttles = sign_in.throttles() | {
         "readings": api.readings.limits(),
         "share": shares.limits(),
+        "answers": form.limits(),
     }
     for router in PUBLIC:
         app.include_router(router)

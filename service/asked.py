@@ -1,19 +1,26 @@
-"""What is read of a request in many places: when it came, the row in its address, a field of its form."""
+"""What is read of a request in many places: when it came, the row in its address, its form and its fields."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import Form, Path
+from fastapi import Depends, Form, Path, Request
+from starlette.datastructures import FormData
 
 if TYPE_CHECKING:
     from datetime import date
 
-    from fastapi import Request
-
 Number = Annotated[int, Path(ge=1, lt=2**31)]  # PostgreSQL's integer
 Typed = Annotated[str, Form()]
+
+
+async def _form(request: Request) -> FormData:
+    return await request.form()
+
+
+# Awaited before the route, which then is no `async def`: it may wait for the registry in a thread of its own.
+Sent = Annotated[FormData, Depends(_form)]
 
 
 def now(request: Request) -> datetime:

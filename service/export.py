@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import csv
 import io
+import os
+import tempfile
 from collections import Counter, defaultdict
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import or_, select
@@ -26,7 +30,6 @@ from service.registry.tables import Answer, Outcome, Placement, Room
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-    from pathlib import Path
     from zoneinfo import ZoneInfo
 
     import pandas as pd
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 ROWS = 10_000  # read at once
+TAKEN, LEFT = "taken-", timedelta(days=1)  # how temporary files are named, and when they are forgotten
 TYPES = {  # in Parquet; everything else is text
     **dict.fromkeys(("value", "coverage", "capacity", "area", "volume", "heartbeat"), "DOUBLE"),
     **dict.fromkeys(("n", "version", "sealed"), "INTEGER"),
@@ -105,6 +109,21 @@ def readings(
         if there:
             yield from _day_of(store.read(start, end, sorted(there)), there)
         day += timedelta(days=1)
+
+
+def temporary(folder: Path) -> Path:
+    """A file for a table that somebody takes away, to be deleted when they have it. Raises OSError."""
+    descriptor, path = tempfile.mkstemp(".parquet", TAKEN, folder)
+    os.close(descriptor)
+    return Path(path)
+
+
+def forget(folder: Path, now: datetime) -> None:
+    """Delete such files as nobody will fetch any more: the connection ended before they had left."""
+    for path in folder.glob(f"{TAKEN}*"):
+        with suppress(FileNotFoundError):  # it has just been fetched
+            if now.timestamp() - path.stat().st_mtime > LEFT.total_seconds():
+                path.unlink()
 
 
 def parquet(path: Path, names: Iterable[str], given: Iterable[Row]) -> int:

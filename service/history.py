@@ -14,14 +14,16 @@ from sensors.reading import HistoryRejected, Reading
 from service.river import RegistryLedger
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import tzinfo
     from pathlib import Path
 
+    from sensors.history import Line
     from sensors.history_map import HistoryMap
     from sensors.store import ReadingStore
     from service.registry import Registry
 
+LINES = 2000  # between two looks at whether to go on
 SHOWN = 20  # faults and refusals told one by one
 
 
@@ -43,21 +45,36 @@ class Survey:
     days: set[date] = field(default_factory=set)
 
 
-class HistoryFile:
-    """One file of history, read by a map. `now` is the instant nothing may be later than."""
+class Interrupted(Exception):  # noqa: N818 - it says what happened
+    """Somebody else is to read on; begun again it comes to the same."""
 
-    def __init__(self, path: Path, history_map: HistoryMap | None, zone: tzinfo, now: datetime) -> None:
+
+class HistoryFile:
+    """One file of history, read by a map. `now` is the instant nothing may be later than.
+
+    Reading it raises Interrupted once `go_on`, asked now and then, says no.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        history_map: HistoryMap | None,
+        zone: tzinfo,
+        now: datetime,
+        go_on: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._path = path
         self._map = history_map
         self._zone = zone
         self._now = now
+        self._go_on = go_on
         self._gate = Gate(max_age=None)
 
     def survey(self) -> Survey:
         """Read the whole file and store nothing; raises HistoryRejected when it is not what the map says."""
         survey = Survey()
         quarters: set[datetime] = set()  # of an hour: offsets of zones change on nothing finer
-        for line in read_history(self._path, self._map, self._zone):
+        for line in self._lines():
             survey.lines += 1
             if line.fault is not None:
                 survey.faulty_lines += 1
@@ -76,10 +93,16 @@ class HistoryFile:
 
     def readings(self) -> Iterator[Reading]:
         """The readings of good lines that pass the gate."""
-        for line in read_history(self._path, self._map, self._zone):
+        for line in self._lines():
             for reading in line.readings:
                 if self._gate.check(reading, self._now) is None:
                     yield reading
+
+    def _lines(self) -> Iterator[Line]:
+        for count, line in enumerate(read_history(self._path, self._map, self._zone)):
+            if count % LINES == 0 and not self._go_on():
+                raise Interrupted
+            yield line
 
     def _note(self, survey: Survey, reading: Reading, quarters: set[datetime]) -> None:
         survey.readings += 1

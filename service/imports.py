@@ -6,10 +6,12 @@ readings that it holds. What another import had put there under the same device 
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import tempfile
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
 
 import structlog
 from sqlalchemy import select
@@ -19,13 +21,12 @@ from sensors.history_map import guess, map_of
 from sensors.quality import Gate
 from sensors.reading import HistoryRejected
 from sensors.table import open_table
-from service.history import HistoryFile, Survey
+from service.history import HistoryFile, Interrupted, Survey
 from service.registry.tables import Import
 from service.river import RegistryLedger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from pathlib import Path
 
     from sqlalchemy.orm import Session
 
@@ -44,15 +45,20 @@ FORMATS = tuple(
     for day in ("%d/%m/%Y", "%d-%m-%Y", "%d.%m.%Y", "%d/%m/%y", "%Y/%m/%d")
     for hour in ("%H:%M:%S", "%H:%M", "%Hh%M", "")
 )
-BATCH = 20_000  # readings between two looks at whether to go on
+BATCH = 20_000  # readings written at once
+FOLDER = "imports"
 DRAFTS = timedelta(days=2)  # how long a file waits for somebody to say what it is
 KEPT = timedelta(days=90)  # how long an import can be undone
 log = structlog.get_logger("temoin.imports")
 
 
+class NotNow(Exception):  # noqa: N818 - it says what happened
+    """What is asked of an import that is not, or no longer, at that point; the sentence says why."""
+
+
 def folder(settings: Settings) -> Path:
     """Where the files are, made when it is not there."""
-    made: Path = settings.data_dir / "imports"
+    made: Path = settings.data_dir / FOLDER
     made.mkdir(parents=True, exist_ok=True)
     return made
 
@@ -73,10 +79,27 @@ def samples(rows: Iterable[Sequence[object]], place: int) -> list[str]:
     return [str(row[place])[:40] for row in rows if place < len(row) and row[place] not in (None, "")]
 
 
-def begin(session: Session, settings: Settings, sent: Path, name: str, who: str, now: datetime) -> Import:
-    """Keep a file that was sent, which moves; raises HistoryRejected when it is no table."""
-    row = Import(name=name[:120], size=sent.stat().st_size, added_at=now, added_by=who)
-    with _named(row, sent) as path:
+@contextmanager
+def part(settings: Settings) -> Iterator[IO[bytes]]:
+    """A file for what is being sent: gone afterwards, whatever happens, unless an import begins with it.
+
+    Raises OSError where the disk takes no more.
+    """
+    with tempfile.NamedTemporaryFile(dir=folder(settings), suffix=".part", delete=False) as sent:
+        try:
+            yield sent
+        finally:
+            Path(sent.name).unlink(missing_ok=True)
+
+
+def begin(
+    session: Session, settings: Settings, sent: IO[bytes], name: str, who: str, now: datetime
+) -> Import:
+    """Keep a `part` that was sent, which moves; raises HistoryRejected when it is no table, or OSError."""
+    sent.flush()
+    called = "".join(char for char in Path(name).name if char.isprintable())[:120] or "?"
+    row = Import(name=called, size=sent.tell(), added_at=now, added_by=who)
+    with _named(row, Path(sent.name)) as path:
         header, rows = head(path)
     row.map = guess(header)
     time = row.map["time"]["column"]
@@ -85,7 +108,7 @@ def begin(session: Session, settings: Settings, sent: Path, name: str, who: str,
         row.map["time"]["format"] = form
     session.add(row)
     session.flush()
-    sent.replace(file_of(settings, row))
+    path.replace(file_of(settings, row))
     return row
 
 
@@ -94,8 +117,9 @@ def preview(
 ) -> tuple[list[Reading], list[str]]:
     """The first readings that the file gives by a map, and what is wrong with its first lines.
 
-    Raises HistoryRejected when the file as a whole is not what the map says.
+    Raises HistoryRejected when the file as a whole is not what the map says, NotNow unless it is a draft.
     """
+    _at(row, "draft")
     gate = Gate(max_age=None)
     readings: list[Reading] = []
     faults: list[str] = []
@@ -108,6 +132,32 @@ def preview(
             if len(readings) >= SHOWN:
                 break
     return readings[:SHOWN], faults[:FAULTS]
+
+
+def ask(settings: Settings, row: Import, content: dict[str, Any], now: datetime) -> None:
+    """Have a draft imported soon, by this map. Raises HistoryRejected and NotNow, as a preview does."""
+    preview(settings, row, content, now)
+    row.map, row.status = content, "asked"
+
+
+def undo(settings: Settings, row: Import) -> None:
+    """Have what an import wrote taken back soon. Raises NotNow."""
+    _at(row, "done")
+    if not file_of(settings, row).exists():
+        raise NotNow("Its file is no longer kept: it cannot be undone.")
+    row.status = "undoing"
+
+
+def drop(session: Session, settings: Settings, row: Import) -> None:
+    """Let a draft go. Raises NotNow."""
+    _at(row, "draft")
+    file_of(settings, row).unlink(missing_ok=True)
+    session.delete(row)
+
+
+def _at(row: Import, status: str) -> None:
+    if row.status != status:
+        raise NotNow(f"This import is {row.status}, not {status}.")
 
 
 @contextmanager
@@ -139,20 +189,22 @@ def _fits(text: str, form: str) -> bool:
 def run_due(
     settings: Settings, registry: Registry, store: ReadingStore, go_on: Callable[[], bool] = lambda: True
 ) -> int:
-    """Do the imports and the undoings that were asked for; how many."""
+    """Do the imports and the undoings that were asked for; how many.
+
+    Stops once `go_on` says no. Begun again, what was written is written once more, and nothing doubles.
+    """
     done = 0
     while True:
         with registry.session() as session:
             row = _due(session)
-            if row is None or not go_on():
+            if row is None:
                 return done
             undoing = row.status == "undoing"
             try:
-                survey = (
-                    _undo(session, row, settings, store)
-                    if undoing
-                    else _import(session, row, settings, store)
-                )
+                history = _history(row, settings, go_on)
+                survey = (_undo if undoing else _import)(session, row, history, store)
+            except Interrupted:
+                return done
             except HistoryRejected as rejection:
                 row.status, row.trouble = ("done" if undoing else "failed"), str(rejection)
             else:
@@ -169,8 +221,13 @@ def is_due(session: Session) -> bool:
 
 
 def forget(session: Session, settings: Settings, now: datetime) -> None:
-    """Delete files that nobody will need: drafts of two days, imports of three months, what was undone."""
-    for row in session.scalars(select(Import)):
+    """Delete files that nobody will need: drafts of two days, imports of three months, undone, half sent."""
+    rows = list(session.scalars(select(Import)))
+    for path in set((settings.data_dir / FOLDER).glob("*")) - {file_of(settings, row) for row in rows}:
+        with suppress(FileNotFoundError):  # it was kept, or left, meanwhile
+            if now.timestamp() - path.stat().st_mtime > DRAFTS.total_seconds():
+                path.unlink()  # whoever took it was killed
+    for row in rows:
         old = now - row.added_at
         file = file_of(settings, row)
         if row.status in ("undone", "failed") or old > (DRAFTS if row.status == "draft" else KEPT):
@@ -190,13 +247,13 @@ def _due(session: Session) -> Import | None:
     return session.scalars(query).first()
 
 
-def _history(row: Import, settings: Settings) -> HistoryFile:
-    return HistoryFile(file_of(settings, row), map_of(row.map or {}), settings.zone, datetime.now(UTC))
+def _history(row: Import, settings: Settings, go_on: Callable[[], bool]) -> HistoryFile:
+    path, now = file_of(settings, row), datetime.now(UTC)
+    return HistoryFile(path, map_of(row.map or {}), settings.zone, now, go_on)
 
 
-def _import(session: Session, row: Import, settings: Settings, store: ReadingStore) -> Survey:
+def _import(session: Session, row: Import, history: HistoryFile, store: ReadingStore) -> Survey:
     """Write what the file holds, but its wrong lines, batch by batch."""
-    history = _history(row, settings)
     survey = _surveyed(session, row, history)
     if not survey.readings:
         raise HistoryRejected("\n".join(["the file holds no reading that can be stored", *survey.faults]))
@@ -206,8 +263,8 @@ def _import(session: Session, row: Import, settings: Settings, store: ReadingSto
     return survey
 
 
-def _undo(session: Session, row: Import, settings: Settings, store: ReadingStore) -> Survey:
-    history = _history(row, settings)
+def _undo(session: Session, row: Import, history: HistoryFile, store: ReadingStore) -> Survey:
+    """Remove what the file holds, batch by batch."""
     survey = _surveyed(session, row, history)
     for batch in _batches(history.readings()):
         store.remove((each.device, each.metric, each.time) for each in batch)

@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from experiments.reason import ExperimentError
 from sensors.reading import SensorError
-from service import imports, outcomes, replays, results
+from service import export, imports, outcomes, replays, results
 from service.registry import answers, device_days, experiments, mappings, quarantine, shares, users
 from service.registry.tables import Lease
 from service.registry.upsert import insert
@@ -94,17 +94,21 @@ class Jobs:
         """One pass, at the instant `now`."""
         if not self._hold(now):
             return Pass(held=False)
-        began = time.monotonic()
+        began, stopped = time.monotonic(), False
 
         def goes_on() -> bool:
             """Whether what takes long may: nobody stops it, and the lease is still ours."""
+            nonlocal stopped
             held = self._hold(now + timedelta(seconds=time.monotonic() - began))
-            return held and not (stop is not None and stop.is_set())
+            stopped = not held or (stop is not None and stop.is_set())
+            return not stopped
 
         asked = replays.run_due(self._settings, self._registry, self._store, now, goes_on)
         asked += imports.run_due(self._settings, self._registry, self._store, goes_on)
         if asked:
             return Pass(held=True, more=True)  # the days concerned are computed after this
+        if stopped:
+            return Pass(held=False)  # the rest is the other one's
         today = now.astimezone(self._settings.zone).date()
         settled = len(self._store.settle(now.astimezone(UTC).date()))
         with self._registry.session() as session:
@@ -146,6 +150,7 @@ class Jobs:
             shares.forget(session, now)
             device_days.forget(session, today - DEVICE_DAYS)
             imports.forget(session, settings, now)
+            export.forget(settings.data_dir, now)
             quarantine.forget(session, now - timedelta(days=settings.raw_days))
 
     def _hold(self, now: datetime) -> bool:

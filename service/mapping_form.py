@@ -26,6 +26,7 @@ from service.registry.tables import Device
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import datetime
     from zoneinfo import ZoneInfo
 
     from sqlalchemy.orm import Session
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from sensors.draft import Draft
     from sensors.mapping import DeviceFrom, Leaf, TimeFrom
     from sensors.reading import Reading
-    from service.registry.tables import QuarantineEntry
+    from service.registry.tables import MappingVersion, QuarantineEntry, Replay
 
 SCALES = ("1", "0.1", "0.01", "0.001", "10", "100", "1000")
 TRIED = 20  # messages a preview reads
@@ -176,7 +177,31 @@ def device_key(mapping: Mapping) -> str:
     return f"{gateway_of(mapping.topic)}/{mapping.device.strip()}" if mapping.device_from == "name" else ""
 
 
-def refuse_taken(session: Session, mapping: Mapping, number: int | None) -> None:
+def check(session: Session, mapping: Mapping, number: int | None = None) -> None:
+    """Raise MappingRefused when it may not be kept, as `number` or as a new one."""
+    _refuse_taken(session, mapping, number)
+    mappings.check(session, mapping, number)
+
+
+def keep(
+    session: Session, mapping: Mapping, who: str, now: datetime, number: int | None = None
+) -> tuple[MappingVersion, Replay]:
+    """Keep a mapping, as the next version of `number` or as a new one; what it speaks of is read again.
+
+    Raises MappingRefused.
+    """
+    _refuse_taken(session, mapping, number)
+    row = mappings.keep(session, mapping, who, now, number)
+    return row, mappings.ask(session, who, now, mapping=row.number)
+
+
+def withdraw(session: Session, number: int, who: str, now: datetime) -> Replay:
+    """Let a mapping hold no longer: its messages wait again, its readings are taken back."""
+    mappings.withdraw(session, number, who, now)
+    return mappings.ask(session, who, now, mapping=number)
+
+
+def _refuse_taken(session: Session, mapping: Mapping, number: int | None) -> None:
     """Raise MappingRefused when it names a device itself, and other messages name one so already."""
     if mapping.device_from != "name":
         return

@@ -76,7 +76,7 @@ class Unchanged:
         self.app, self.below = app, below
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, holding the body back until its tag is known."""
+        """Answer, holding a JSON body back until its tag is known."""
         if scope["type"] != "http" or scope["method"] != "GET" or not scope["path"].startswith(self.below):
             await self.app(scope, receive, send)
             return
@@ -84,25 +84,33 @@ class Unchanged:
 
         async def held(message: Message) -> None:
             nonlocal start
-            if message["type"] == "http.response.start":
+            if message["type"] == "http.response.start" and _is_json(message):
                 start = message
                 return
+            if start is None:  # a download or a refusal leaves as it comes
+                await send(message)
+                return
             body.extend(message.get("body", b""))
-            if message.get("more_body") or start is None:
+            if message.get("more_body"):
                 return
             headers = MutableHeaders(scope=start)
-            if start["status"] == HTTPStatus.OK and headers.get("content-type", "").endswith("json"):
-                tag = headers.setdefault("ETag", f'W/"{hashlib.sha256(body).hexdigest()[:32]}"')
-                if "authorization" in asked:
-                    headers["Cache-Control"] = "private, no-cache"
-                if _is_had(tag, asked.get("if-none-match", "")):
-                    start["status"] = HTTPStatus.NOT_MODIFIED
-                    del headers["content-length"], headers["content-type"]
-                    body.clear()
+            tag = headers.setdefault("ETag", f'W/"{hashlib.sha256(body).hexdigest()[:32]}"')
+            if "authorization" in asked:
+                headers["Cache-Control"] = "private, no-cache"
+            if _is_had(tag, asked.get("if-none-match", "")):
+                start["status"] = HTTPStatus.NOT_MODIFIED
+                del headers["content-length"], headers["content-type"]
+                body.clear()
             await send(start)
             await send({"type": "http.response.body", "body": bytes(body)})
 
         await self.app(scope, receive, held)
+
+
+def _is_json(start: Message) -> bool:
+    """Whether a good answer in JSON begins so."""
+    kind = MutableHeaders(scope=start).get("content-type", "")
+    return start["status"] == HTTPStatus.OK and kind.endswith("json")
 
 
 def _is_had(tag: str, said: str) -> bool:

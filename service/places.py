@@ -12,19 +12,20 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, exists, select
 
 from service.placing import CENTURY, days_measured
 from service.registry import devices
-from service.registry.tables import Answer, Arm, Closure, Outcome, Placement, Room, Site
+from service.registry.tables import Base, Booking, Calendar, Closure, Room, Site
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
+    from sqlalchemy import Column
     from sqlalchemy.orm import Session
 
 MOST_NAME, MOST_FLOOR, MOST_SLUG, MOST_REASON, MOST_PASTED = 120, 20, 60, 120, 500
@@ -37,6 +38,7 @@ COLUMNS = {
     "volume_m3": ("volume", "m3", "m³", "volume_m3"),
 }
 ORDER = tuple(COLUMNS)
+CALENDAR = (Calendar.__table__, Booking.__table__)  # read from a file, it can be read again
 UNIT = re.compile(r"\s*\(.*\)$")  # « Surface (m²) »
 
 
@@ -238,9 +240,23 @@ def public_holidays(year: int) -> dict[date, str]:
 
 
 def refers(session: Session, room: Room) -> bool:
-    """Whether something rests on the room: a sensor that was there, an experiment, an answer, an outcome."""
-    tables = (Placement, Arm, Answer, Outcome)
-    return any(session.scalar(select(func.count()).where(table.room_id == room.id)) for table in tables)
+    """Whether something rests on the room: whatever refers to it, but its calendar."""
+    tables = (each for each in _referring() if each.table not in CALENDAR)
+    return any(session.scalar(select(exists().where(each == room.id))) for each in tables)
+
+
+def forget_room(session: Session, room: Room) -> None:
+    """Forget a room on which nothing rests, and its calendar."""
+    for each in _referring():
+        if each.table in CALENDAR:
+            session.execute(delete(each.table).where(each == room.id))
+    session.delete(room)
+
+
+def _referring() -> list[Column[Any]]:
+    """The columns that refer to a room, of every table there is."""
+    keys = (key for table in Base.metadata.sorted_tables for key in table.foreign_keys)
+    return [key.parent for key in keys if key.column.table is Room.__table__]
 
 
 def seen(*facts: object) -> str:

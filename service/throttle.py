@@ -49,16 +49,6 @@ class Throttle:
         self._failures: OrderedDict[str, list[float]] = OrderedDict()
         self._turn = threading.Lock()
 
-    def blocked_for(self, key: str, now: float | None = None) -> int:
-        """Seconds until this key may try again; 0 when it may."""
-        with self._turn:
-            return self._wait(key, time.monotonic() if now is None else now)
-
-    def failed(self, key: str, now: float | None = None) -> None:
-        """Count a failure."""
-        with self._turn:
-            self._count(key, time.monotonic() if now is None else now)
-
     def attempt(self, key: str, now: float | None = None) -> int:
         """Seconds to wait; 0 lets one try, counted as a failure beforehand so that many at once count."""
         now = time.monotonic() if now is None else now

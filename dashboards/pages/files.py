@@ -31,7 +31,7 @@ class ImportLine:
 
 @dataclass(frozen=True)
 class ImportsPage:
-    """Send a file of history; those sent before. `mistake`: empty, large, or table (`why` says more)."""
+    """Send a file of history; those sent. `mistake`: empty, large, full, or table (`why` says more)."""
 
     lines: tuple[ImportLine, ...]
     mistake: str = ""
@@ -73,6 +73,7 @@ class ImportPage:
     faults: tuple[str, ...] = ()  # of the first lines
     why: str = ""
     wrong: Literal["", "time", "device", "device_name", "columns"] = ""  # the field that `why` is about
+    late: bool = False  # what was asked of it cannot be done any more
     template = "import.html"
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path as File
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, HTTPException, Query, Request
 from fastapi.concurrency import run_in_threadpool
@@ -14,6 +13,7 @@ from starlette.requests import ClientDisconnect
 
 from sensors.reading import HistoryRejected
 from service import embargo, imports
+from service.api.documentation import ErrorEnvelope
 from service.api.paging import Part
 from service.api.quarantine import ApiReading
 from service.asked import Number, today
@@ -21,6 +21,8 @@ from service.auth import Facilities, Person, needs
 from service.registry.tables import Import
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sqlalchemy.orm import Session
 
 router = APIRouter(prefix="/api/v1/imports", tags=["imports"], dependencies=[Depends(needs("facilities"))])
@@ -38,6 +40,8 @@ BODY: dict[str, Any] = {
         "content": {"application/octet-stream": BINARY},
     }
 }
+
+FULL: dict[int | str, dict[str, Any]] = {507: {"model": ErrorEnvelope, "description": "The disk is full"}}
 
 
 @dataclass(frozen=True)
@@ -92,25 +96,24 @@ def list_imports(request: Request, paging: Part) -> list[ApiImport]:
         return [ApiImport(**_facts(request, each)) for each in found]
 
 
-@router.post("", status_code=201, openapi_extra=BODY)
+@router.post("", status_code=201, openapi_extra=BODY, responses=FULL)
 async def send_file(
     request: Request,
     person: Facilities,
     name: Annotated[str, Query(min_length=1, max_length=120, description="What the file is called")],
 ) -> ApiImportWhole:
     """Keep a file; its columns are guessed, and nothing is written yet. At most 40 MB."""
-    folder = imports.folder(request.app.state.settings)
-    with tempfile.NamedTemporaryFile(dir=folder, suffix=".part", delete=False) as part:
-        path = File(part.name)
-        try:
+    try:
+        with imports.part(request.app.state.settings) as part:
             async for chunk in request.stream():
                 part.write(chunk)
-        except (ClientDisconnect, HTTPException) as error:
-            await run_in_threadpool(path.unlink)
-            if isinstance(error, HTTPException):  # it is too large
-                raise
-            raise HTTPException(400, "The connection ended before the file did; nothing was kept.") from error
-    return await run_in_threadpool(_begun, request, person, path, name)
+            return await run_in_threadpool(_begun, request, person, part, name)
+    except ClientDisconnect as error:
+        raise HTTPException(400, "The connection ended before the file did; nothing was kept.") from error
+    except OSError as error:
+        raise HTTPException(
+            507, "The disk is full; nothing was kept. Tell who administers Témoin."
+        ) from error
 
 
 @router.get("/{number}")
@@ -123,13 +126,10 @@ def get_import(request: Request, number: Number) -> ApiImportWhole:
 @router.post("/{number}/preview")
 def preview_import(request: Request, number: Number, said: Said) -> ApiPreview:
     """The first readings that a draft would give; nothing is written. While an experiment runs, no value."""
-    with request.app.state.registry.session() as session:
-        row = _known(session, number, "draft")
+    with request.app.state.registry.session() as session, _refusals():
         sealed = bool(embargo.embargoes(session, today(request)))
-        try:
-            found, faults = imports.preview(request.app.state.settings, row, said, datetime.now(UTC))
-        except HistoryRejected as rejection:
-            raise HTTPException(422, str(rejection)) from rejection
+        row = _known(session, number)
+        found, faults = imports.preview(request.app.state.settings, row, said, datetime.now(UTC))
     readings = [
         ApiReading(each.device, each.metric, None if sealed else each.value, each.unit, each.time)
         for each in found
@@ -140,57 +140,53 @@ def preview_import(request: Request, number: Number, said: Said) -> ApiPreview:
 @router.post("/{number}/start", status_code=202)
 def start_import(request: Request, number: Number, said: Said) -> ApiImport:
     """Say what the columns of a draft are, and have it imported soon."""
-    with request.app.state.registry.session() as session:
-        row = _known(session, number, "draft")
-        try:
-            imports.preview(request.app.state.settings, row, said, datetime.now(UTC))
-        except HistoryRejected as rejection:
-            raise HTTPException(422, str(rejection)) from rejection
-        row.map, row.status = said, "asked"
+    with request.app.state.registry.session() as session, _refusals():
+        row = _known(session, number)
+        imports.ask(request.app.state.settings, row, said, datetime.now(UTC))
         return ApiImport(**_facts(request, row))
 
 
 @router.post("/{number}/undo", status_code=202)
 def undo_import(request: Request, number: Number) -> ApiImport:
     """Take back what an import wrote, soon."""
-    with request.app.state.registry.session() as session:
-        row = _known(session, number, "done")
-        if not imports.file_of(request.app.state.settings, row).exists():
-            raise HTTPException(409, "Its file is no longer kept: it cannot be undone.")
-        row.status = "undoing"
+    with request.app.state.registry.session() as session, _refusals():
+        row = _known(session, number)
+        imports.undo(request.app.state.settings, row)
         return ApiImport(**_facts(request, row))
 
 
 @router.delete("/{number}")
 def drop_import(request: Request, number: Number) -> ApiImport:
     """Let a draft go; answers with what it was."""
-    with request.app.state.registry.session() as session:
-        row = _known(session, number, "draft")
+    with request.app.state.registry.session() as session, _refusals():
+        row = _known(session, number)
         was = ApiImport(**_facts(request, row))
-        imports.file_of(request.app.state.settings, row).unlink(missing_ok=True)
-        session.delete(row)
+        imports.drop(session, request.app.state.settings, row)
         return was
 
 
-def _begun(request: Request, person: Person, path: File, name: str) -> ApiImportWhole:
-    settings = request.app.state.settings
-    called = "".join(char for char in File(name).name if char.isprintable()) or "?"
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """What is refused of a file, as HTTPException."""
     try:
-        with request.app.state.registry.session() as session:
-            row = imports.begin(session, settings, path, called, person.name, datetime.now(UTC))
-            return _whole(request, session, row)
+        yield
     except HistoryRejected as rejection:
         raise HTTPException(422, str(rejection)) from rejection
-    finally:
-        path.unlink(missing_ok=True)
+    except imports.NotNow as late:
+        raise HTTPException(409, str(late)) from late
 
 
-def _known(session: Session, number: int, status: str | None = None) -> Import:
+def _begun(request: Request, person: Person, part: IO[bytes], name: str) -> ApiImportWhole:
+    settings = request.app.state.settings
+    with request.app.state.registry.session() as session, _refusals():
+        row = imports.begin(session, settings, part, name, person.name, datetime.now(UTC))
+        return _whole(request, session, row)
+
+
+def _known(session: Session, number: int) -> Import:
     row = session.get(Import, number)
     if row is None:
         raise HTTPException(404, f"There is no import {number}.")
-    if status is not None and row.status != status:
-        raise HTTPException(409, f"This import is {row.status}, not {status}.")
     return row
 
 

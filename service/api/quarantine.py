@@ -184,14 +184,12 @@ def replay_cause(request: Request, person: Facilities, cause: Number) -> ApiRepl
 @router.post("/quarantine/{cause}/drop")
 def drop_cause(request: Request, person: Facilities, cause: Number, why: DropReason) -> ApiDropped:
     """Give the messages of a cause up."""
-    reason = " ".join(why.reason.split())
-    if not reason or len(reason) > 300 or not reason.isprintable():  # noqa: PLR2004 - as the page says
-        raise HTTPException(422, "Say why, in 300 printable characters at most.")
     with request.app.state.registry.session() as session:
         _found(session, cause)
-        return ApiDropped(
-            quarantine.drop(session, f"{person.name}: {reason}", datetime.now(UTC), cause=cause)
-        )
+        try:
+            return ApiDropped(quarantine.give_up(session, cause, person.name, why.reason, datetime.now(UTC)))
+        except quarantine.ReasonRefused as refused:
+            raise HTTPException(422, str(refused)) from refused
 
 
 @router.get("/replays/{number}")
@@ -266,23 +264,21 @@ def withdraw_mapping(request: Request, person: Facilities, number: Number, have:
     """Let a mapping hold no longer: its messages wait again, its readings are withdrawn."""
     with request.app.state.registry.session() as session:
         have.check(_holding(session, number).version)
-        mappings.withdraw(session, number, person.name, datetime.now(UTC))
-        return _replay(mappings.ask(session, person.name, datetime.now(UTC), mapping=number))
+        return _replay(mapping_form.withdraw(session, number, person.name, datetime.now(UTC)))
 
 
 def _keep(
     request: Request, person: Person, said: dict[str, Any], number: int | None, have: IfMatch | None = None
 ) -> ApiKept:
-    mapping, now = _said(said), datetime.now(UTC)
+    mapping = _said(said)
     with request.app.state.registry.session() as session:
         if number is not None and have is not None:
             have.check(_holding(session, number).version)
         try:
-            mapping_form.refuse_taken(session, mapping, number)
-            row = mappings.keep(session, mapping, person.name, now, number)
+            row, replay = mapping_form.keep(session, mapping, person.name, datetime.now(UTC), number)
         except MappingRefused as refused:
             raise HTTPException(422, f"{refused.code}: {refused}") from refused
-        return ApiKept(_mapping(row), _replay(mappings.ask(session, person.name, now, mapping=row.number)))
+        return ApiKept(_mapping(row), _replay(replay))
 
 
 def _said(said: dict[str, Any]) -> Mapping:
@@ -300,10 +296,10 @@ def _found(session: Session, cause: Number) -> QuarantineCause:
 
 
 def _holding(session: Session, number: Number) -> MappingVersion:
-    rows = mappings.versions(session, number)
-    if not rows or rows[0].document is None:
+    row = mappings.holding(session, number)
+    if row is None:
         raise HTTPException(404, f"No mapping {number} holds.")
-    return rows[0]
+    return row
 
 
 def _cause(cause: QuarantineCause) -> ApiCause:

@@ -218,13 +218,13 @@ def change_room(request: Request, slug: str, said: RoomFacts, have: Have) -> Api
 
 @router.delete("/{slug}", dependencies=FACILITIES)
 def delete_room(request: Request, slug: str) -> ApiRoomWhole:
-    """Forget a room on which nothing rests; answers with what it was."""
+    """Forget a room on which nothing rests, and its calendar; answers with what it was."""
     with request.app.state.registry.session() as session:
         room = _known(session, slug)
         if places.refers(session, room):
             raise HTTPException(409, "A sensor was in it, or an experiment, answers or days rest on it.")
         was = _whole(request, session, room)
-        session.delete(room)
+        places.forget_room(session, room)
         return was
 
 

@@ -158,7 +158,7 @@ def map_(
             if number is not None and not mappings.versions(session, number):
                 raise Ended(f"There is no mapping {number}.")
             if dry_run:
-                mappings.check(session, mapping, number)
+                mapping_form.check(session, mapping, number)
                 entries = quarantine.latest_on(session, mapping.topic, mapping_form.TRIED)
                 for message, readings, reason in mapping_form.tried(
                     mapping, mapping_form.messages(entries), settings.zone
@@ -169,8 +169,7 @@ def map_(
                     if reason:
                         typer.echo(f"{message.topic}  {reason}")
                 return
-            row = mappings.keep(session, mapping, "temoin quarantine", datetime.now(UTC), number)
-            mappings.ask(session, "temoin quarantine", datetime.now(UTC), mapping=row.number)
+            row, _ = mapping_form.keep(session, mapping, "temoin quarantine", datetime.now(UTC), number)
             typer.echo(
                 f"Mapping {row.number}, version {row.version}: `temoin jobs` reads its messages again soon."
             )
@@ -208,14 +207,13 @@ def withdraw(
 
     Example: temoin quarantine withdraw 3
     """
+    from service import mapping_form  # noqa: PLC0415 - see list_
     from service.registry import mappings  # noqa: PLC0415 - see list_
 
     with registry_or_end(settings_or_end()).session() as session:
-        rows = mappings.versions(session, number)
-        if not rows or rows[0].document is None:
+        if mappings.holding(session, number) is None:
             raise Ended(f"No mapping {number} holds.")
-        mappings.withdraw(session, number, "temoin quarantine", datetime.now(UTC))
-        mappings.ask(session, "temoin quarantine", datetime.now(UTC), mapping=number)
+        mapping_form.withdraw(session, number, "temoin quarantine", datetime.now(UTC))
     typer.echo(f"Mapping {number} is withdrawn: `temoin jobs` reads its messages again soon.")
 
 

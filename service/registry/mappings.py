@@ -33,6 +33,12 @@ def latest(session: Session) -> list[MappingVersion]:
     return [row for row in rows if row.document is not None]
 
 
+def holding(session: Session, number: int) -> MappingVersion | None:
+    """The version of one mapping that holds; None once it is withdrawn, or where there is none."""
+    rows = versions(session, number)
+    return rows[0] if rows and rows[0].document is not None else None
+
+
 def current(session: Session) -> list[Mapping]:
     """The mappings that hold now."""
     return [Mapping.from_json(row.document) for row in latest(session)]

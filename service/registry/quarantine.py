@@ -32,8 +32,17 @@ MOST_CAUSES = 200  # of one code and gateway; a gateway that invents names has t
 OTHERS = "…"
 LARGEST = 100_000  # bytes of a payload whose names are looked at
 LONGEST_SHAPE = 200
+LONGEST_REASON = 300  # of why messages are given up
 
 Key = tuple[str, str, str]  # code, gateway, shape
+
+
+class ReasonRefused(ValueError):  # noqa: N818 - it says what happened
+    """Why messages are given up, said so that nobody could read it; `code` is missing, long or bad."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(f"Say why, in {LONGEST_REASON} printable characters at most.")
+        self.code = code
 
 
 def put(session: Session, landing: str, refusals: Sequence[Refusal]) -> None:
@@ -220,6 +229,18 @@ def drop(
             .values(waiting=QuarantineCause.waiting - counts[id_])
         )
     return counts.total()
+
+
+def give_up(session: Session, cause: int, who: str, why: str, now: datetime) -> int:
+    """Give the messages of a cause up in somebody's name; how many. Raises ReasonRefused."""
+    reason = " ".join(why.split())
+    if not reason:
+        raise ReasonRefused("missing")
+    if len(reason) > LONGEST_REASON:
+        raise ReasonRefused("long")
+    if not reason.isprintable():
+        raise ReasonRefused("bad")
+    return drop(session, f"{who}: {reason}", now, cause=cause)
 
 
 def forget(session: Session, before: datetime) -> int:

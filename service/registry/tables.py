@@ -494,7 +494,7 @@ class Session(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
     expires: Mapped[datetime]
     created_at: Mapped[datetime | None]
-    last_seen: Mapped[datetime | None]  # to ten minutes
+    last_seen: Mapped[datetime | None]  # to ten minutes, or a fifth of how long a session may rest
     browser: Mapped[str | None] = mapped_column(String(40))  # « Firefox, Windows », no version
     user: Mapped[User] = relationship()
 

@@ -167,7 +167,9 @@ def session_user(
         return None
     if idle is not None and row.last_seen is not None and now - row.last_seen >= idle:
         return None
-    if row.last_seen is None or now - row.last_seen >= SEEN_TO:
+    # more often where sessions rest but a little: who is at work would be signed out
+    often = SEEN_TO if idle is None else min(SEEN_TO, idle / 5)
+    if row.last_seen is None or now - row.last_seen >= often:
         row.last_seen = now
     return row.user
 

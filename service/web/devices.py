@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, File, Query, Request, Response, UploadFile
-from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse
 
 from dashboards.pages.devices import DeviceForm, DeviceLine, DevicePage, DevicesPage, StayLine
@@ -199,7 +198,7 @@ def device_photo(request: Request, person: SignedIn, key: str = "") -> Response:
 
 
 @router.post("/device/photo", dependencies=CHECKED)
-async def keep_photo(
+def keep_photo(
     request: Request,
     person: Facilities,
     key: Typed = "",
@@ -207,26 +206,22 @@ async def keep_photo(
     photo: Annotated[UploadFile | None, File()] = None,
 ) -> Response:
     """Keep a photo of where a device hangs, in place of an earlier one; or take it away."""
-    sent = b"" if photo is None else await photo.read()
-    return await run_in_threadpool(_photographed, request, person, key, sent, remove=do == "remove")
-
-
-def _photographed(request: Request, person: Person, key: str, sent: bytes, *, remove: bool) -> Response:
+    sent = b"" if photo is None else photo.file.read()
     try:
-        image = None if remove else images.encoded_anew(sent)
+        image = None if do == "remove" else images.encoded_anew(sent)
     except ImageRefused as refused:
         return _one(request, person, key, status=422, mistakes={"photo": refused.code})
     with request.app.state.registry.session() as session:
         if devices.find(session, key) is None:
             return error(request, 404, "not_found")
-        photo = session.get(DevicePhoto, key)
+        kept = session.get(DevicePhoto, key)
         if image is not None:
-            photo = photo or DevicePhoto(device_key=key)
-            photo.image, photo.width, photo.height = image
-            photo.added_at, photo.added_by = datetime.now(UTC), person.name
-            session.add(photo)
-        elif photo is not None:
-            session.delete(photo)
+            kept = kept or DevicePhoto(device_key=key)
+            kept.image, kept.width, kept.height = image
+            kept.added_at, kept.added_by = datetime.now(UTC), person.name
+            session.add(kept)
+        elif kept is not None:
+            session.delete(kept)
     return _done(key, "described")
 
 

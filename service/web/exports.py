@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from datetime import date, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -69,13 +66,12 @@ def table(
     if kind == "csv":
         headers = {"Content-Disposition": f'attachment; filename="{called}"'}
         return StreamingResponse(export.lines(names, given), media_type="text/csv", headers=headers)
-    descriptor, path = tempfile.mkstemp(".parquet", dir=request.app.state.settings.data_dir)
-    os.close(descriptor)
-    done = BackgroundTask(Path(path).unlink, missing_ok=True)
+    path = export.temporary(request.app.state.settings.data_dir)
+    done = BackgroundTask(path.unlink, missing_ok=True)
     try:
-        export.parquet(Path(path), names, given)
-    except OSError:
-        Path(path).unlink(missing_ok=True)
+        export.parquet(path, names, given)
+    except BaseException:  # whatever it was, nobody will fetch it
+        path.unlink(missing_ok=True)
         raise
     return FileResponse(path, media_type="application/vnd.apache.parquet", filename=called, background=done)
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
-from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse
 from itsdangerous import BadSignature, URLSafeSerializer
 
 from dashboards.pages.answering import FormPage, ThanksPage
-from service.asked import now
+from sensors.reading import StoreError
+from service.asked import Sent, now
 from service.registry import answers, devices, experiments, rooms
 from service.registry.tables import Answer
 from service.room_form import opens
@@ -52,8 +52,7 @@ ASKED: dict[str, Literal["discomfort", "temperature", "air", "hearing"]] = {
     "temperature_in_band": "temperature",
 }
 Problem = Literal["missing", "expired", "invalid", "fast"]
-# answers of one network address in an hour, kept in memory as a keyed hash: colleagues share an address
-_addresses = Throttle(limit=60, window=3600)
+OF_ADDRESS, WINDOW = 60, 3600.0  # answers of one network address in so many seconds: colleagues share one
 
 
 class AnswerRejected(ValueError):  # noqa: N818 - named as PayloadRejected and HistoryRejected are
@@ -62,6 +61,11 @@ class AnswerRejected(ValueError):  # noqa: N818 - named as PayloadRejected and H
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
         self.problem: Problem = problem
+
+
+def limits() -> Throttle:
+    """The counter of answers of one app, by a keyed hash of the network address."""
+    return Throttle(OF_ADDRESS, WINDOW)
 
 
 @router.get("/r/{slug}")
@@ -76,23 +80,9 @@ def form_page(request: Request, slug: str, k: str = "") -> Response:
 
 
 @router.post("/r/{slug}")
-async def send_answer(request: Request, slug: str) -> Response:
+def send_answer(request: Request, slug: str, sent: Sent) -> Response:
     """Keep an answer once, or say what is missing."""
-    given = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
-    return await run_in_threadpool(_received, request, slug, given)
-
-
-@router.get("/r/{slug}/thanks")
-def thanks_page(request: Request, slug: str) -> Response:
-    """After an answer."""
-    with request.app.state.registry.session() as session:
-        room = rooms.room(session, slug)
-    return (
-        error(request, 404, "not_found") if room is None else reply(request, ThanksPage(room.slug, room.name))
-    )
-
-
-def _received(request: Request, slug: str, given: Mapping[str, str]) -> Response:
+    given = {name: value for name, value in sent.items() if isinstance(value, str)}
     thanks = RedirectResponse(f"/r/{quote(slug)}/thanks", 303)
     if given.get("website"):
         return thanks  # a robot filled in what nobody sees; it need not know
@@ -116,11 +106,22 @@ def _received(request: Request, slug: str, given: Mapping[str, str]) -> Response
             return reply(request, page, 422)
         if _too_many(request, session, room, at):
             return error(request, 429, "too_many")
+        # asked while the registry's writers need not wait for it
+        answer.flagged = _long_empty(request, session, room, at)
         if not answers.spend(session, nonce, datetime.now(UTC) + timedelta(seconds=LASTING)):
             return error(request, 409, "form_spent")
-        answer.flagged = _long_empty(request, session, room, at)
         session.add(answer)
     return thanks
+
+
+@router.get("/r/{slug}/thanks")
+def thanks_page(request: Request, slug: str) -> Response:
+    """After an answer."""
+    with request.app.state.registry.session() as session:
+        room = rooms.room(session, slug)
+    return (
+        error(request, 404, "not_found") if room is None else reply(request, ThanksPage(room.slug, room.name))
+    )
 
 
 def _answer(room: Room, given: Mapping[str, str], at: datetime, age: float) -> Answer:
@@ -163,7 +164,7 @@ def _too_many(request: Request, session: Session, room: Room, at: datetime) -> b
     if answers.count_since(session, room.id, at.date(), at.hour) >= limit:
         return True
     key = hmac.new(_secret(request), address_of(request).encode(), hashlib.sha256).hexdigest()
-    return _addresses.attempt(key) > 0
+    return bool(request.app.state.throttles["answers"].attempt(key))
 
 
 def _long_empty(request: Request, session: Session, room: Room, at: datetime) -> bool:
@@ -172,7 +173,10 @@ def _long_empty(request: Request, session: Session, room: Room, at: datetime) ->
     if not keys:
         return False
     utc = at.astimezone(UTC)
-    seen = request.app.state.store.read(utc - EMPTY_FOR, utc, keys, ("people", "presence", "motion"))
+    try:
+        seen = request.app.state.store.read(utc - EMPTY_FOR, utc, keys, ("people", "presence", "motion"))
+    except StoreError:  # it is away: an answer is worth more
+        return False
     return bool(len(seen)) and not bool((seen["value"] > 0).any())
 
 

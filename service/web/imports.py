@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import tempfile
+import shutil
 from datetime import UTC, datetime
-from pathlib import Path
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, File, Request, Response, UploadFile
-from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse
 
 from dashboards.pages.files import FileColumn, ImportLine, ImportPage, ImportsPage, PreviewLine
 from sensors.reading import HistoryRejected
 from service import embargo, imports, mapping_form
-from service.asked import Number, today
+from service.asked import Number, Sent, today
 from service.auth import Facilities, Person, csrf_checked
 from service.registry.tables import Import
 from service.web.reply import error, reply
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
 router = APIRouter(include_in_schema=False)
 CHECKED = [Depends(csrf_checked)]
-CHUNK = 1 << 20
 LONGEST = 200
 
 
@@ -39,11 +37,24 @@ def imports_page(request: Request, person: Facilities) -> Response:
 
 
 @router.post("/import", dependencies=CHECKED)
-async def send_file(
+def send_file(
     request: Request, person: Facilities, file: Annotated[UploadFile | None, File()] = None
 ) -> Response:
     """Keep a file that somebody sends, and show what it holds."""
-    return await run_in_threadpool(_kept, request, person, file)
+    state = request.app.state
+    if file is None or not file.filename:
+        return _list(request, person, 422, "empty")
+    if (file.size or 0) > imports.MOST_BYTES:
+        return _list(request, person, 422, "large")
+    try:
+        with imports.part(state.settings) as part, state.registry.session() as session:
+            shutil.copyfileobj(file.file, part)
+            row = imports.begin(session, state.settings, part, file.filename, person.name, datetime.now(UTC))
+    except HistoryRejected as rejection:
+        return _list(request, person, 422, "table", str(rejection))
+    except OSError:
+        return _list(request, person, 507, "full")
+    return RedirectResponse(f"/import/{row.id}", 303)
 
 
 @router.get("/import/{number}")
@@ -53,70 +64,41 @@ def import_page(request: Request, person: Facilities, number: Number) -> Respons
 
 
 @router.post("/import/{number}", dependencies=CHECKED)
-async def say_columns(request: Request, person: Facilities, number: Number) -> Response:
+def say_columns(request: Request, person: Facilities, number: Number, sent: Sent) -> Response:
     """Say what the columns are: to look at it first, to import it, or to let it go."""
-    sent = await request.form()
-    return await run_in_threadpool(_said, request, person, number, sent)
-
-
-@router.post("/import/{number}/undo", dependencies=CHECKED)
-def undo(request: Request, person: Facilities, number: Number) -> Response:  # noqa: ARG001 - let in
-    """Take back what an import wrote."""
-    settings = request.app.state.settings
+    settings, content, now = request.app.state.settings, _content(sent), datetime.now(UTC)
     with request.app.state.registry.session() as session:
         row = session.get(Import, number)
-        if row is None or row.status != "done" or not imports.file_of(settings, row).exists():
+        if row is None:
             return error(request, 404, "not_found")
-        row.status = "undoing"
-    return RedirectResponse("/import", 303)
-
-
-def _kept(request: Request, person: Person, file: UploadFile | None) -> Response:
-    settings = request.app.state.settings
-    if file is None or not file.filename:
-        return _list(request, person, 422, "empty")
-    with tempfile.NamedTemporaryFile(dir=imports.folder(settings), suffix=".part", delete=False) as part:
-        size = 0
-        while chunk := file.file.read(CHUNK):
-            size += len(chunk)
-            part.write(chunk)
-            if size > imports.MOST_BYTES:
-                break
-    path = Path(part.name)
-    try:
-        if size > imports.MOST_BYTES:
-            return _list(request, person, 422, "large")
-        name = "".join(char for char in Path(file.filename).name if char.isprintable())[:120] or "?"
-        with request.app.state.registry.session() as session:
-            row = imports.begin(session, settings, path, name, person.name, datetime.now(UTC))
-            number = row.id
-    except HistoryRejected as rejection:
-        return _list(request, person, 422, "table", str(rejection))
-    finally:
-        path.unlink(missing_ok=True)
-    return RedirectResponse(f"/import/{number}", 303)
-
-
-def _said(request: Request, person: Person, number: int, sent: FormData) -> Response:
-    settings = request.app.state.settings
-    content = _content(sent)
-    with request.app.state.registry.session() as session:
-        row = session.get(Import, number)
-        if row is None or row.status != "draft":
-            return error(request, 404, "not_found")
-        if sent.get("do") == "drop":
-            imports.file_of(settings, row).unlink(missing_ok=True)
-            session.delete(row)
-            return RedirectResponse("/import", 303)
         try:
-            imports.preview(settings, row, content, datetime.now(UTC))
+            if sent.get("do") == "drop":
+                imports.drop(session, settings, row)
+                return RedirectResponse("/import", 303)
+            if sent.get("do") == "save":
+                imports.ask(settings, row, content, now)
+                return RedirectResponse("/import", 303)
+            imports.preview(settings, row, content, now)
+        except imports.NotNow:
+            return _one(request, person, number, status=409)
         except HistoryRejected as rejection:
             return _one(request, person, number, content, 422, str(rejection))
         row.map = content
-        if sent.get("do") == "save":
-            row.status = "asked"
-            return RedirectResponse("/import", 303)
     return _one(request, person, number, content, looked=True)
+
+
+@router.post("/import/{number}/undo", dependencies=CHECKED)
+def undo(request: Request, person: Facilities, number: Number) -> Response:
+    """Take back what an import wrote."""
+    with request.app.state.registry.session() as session:
+        row = session.get(Import, number)
+        if row is None:
+            return error(request, 404, "not_found")
+        try:
+            imports.undo(request.app.state.settings, row)
+        except imports.NotNow:
+            return _one(request, person, number, status=409)
+    return RedirectResponse("/import", 303)
 
 
 def _content(sent: FormData) -> dict[str, Any]:
@@ -173,7 +155,7 @@ def _one(
             header, rows, found, faults, why = [], [], [], [], why or str(rejection)
         sealed = bool(embargo.embargoes(session, today(request)))
     device = said.get("device") or ""
-    wrong = _wrong(header, said) if status == 422 else ""  # noqa: PLR2004 - what was said cannot be
+    wrong = _wrong(header, said) if status == HTTPStatus.UNPROCESSABLE_ENTITY else ""
     page = ImportPage(
         line=line,
         columns=_columns(header, rows, said.get("columns", {}), sealed=sealed),
@@ -193,6 +175,7 @@ def _one(
         faults=tuple(faults),
         why=why,
         wrong=wrong,
+        late=status == HTTPStatus.CONFLICT,
     )
     return reply(request, page, status, person=person)
 

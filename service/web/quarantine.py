@@ -25,7 +25,7 @@ from dashboards.pages.quarantine import (
 from sensors.mapping import LONGEST, MOST_FIELDS, MOST_LEAVES, NOT_OF_MEANING, Mapping, MappingRefused
 from sensors.reading import PayloadRejected
 from service import embargo, mapping_form
-from service.asked import Number, Typed, today
+from service.asked import Number, Sent, Typed, today
 from service.auth import Facilities, Person, SignedIn, csrf_checked
 from service.registry import devices, mappings, quarantine
 from service.registry.tables import QuarantineCause
@@ -47,7 +47,6 @@ SHOWN = 25
 ENTRIES = 10
 PREVIEW = 600  # bytes
 REPLAYS = 3
-LONGEST_REASON = 300
 CHOICE, SCALE = "choice", "scale"  # before a pointer: the names of a field's selects
 MOST_LEVELS = 50
 
@@ -101,21 +100,19 @@ def replay_cause(request: Request, person: Facilities, cause: Number) -> Respons
 @router.post("/quarantine/{cause}/drop", dependencies=CHECKED)
 def drop_cause(request: Request, person: Facilities, cause: Number, why: Typed = "") -> Response:
     """Give the messages of one cause up, saying why."""
-    reason = " ".join(why.split())
-    if not reason or len(reason) > LONGEST_REASON or not reason.isprintable():
-        mistake = "why-missing" if not reason else "why-long" if len(reason) > LONGEST_REASON else "why-bad"
-        return _one_cause(request, person, cause, status=422, mistake=mistake, why=why)
     with request.app.state.registry.session() as session:
         if session.get(QuarantineCause, cause) is None:
             return error(request, 404, "not_found")
-        quarantine.drop(session, f"{person.name}: {reason}", datetime.now(UTC), cause=cause)
+        try:
+            quarantine.give_up(session, cause, person.name, why, datetime.now(UTC))
+        except quarantine.ReasonRefused as refused:
+            return _one_cause(request, person, cause, status=422, mistake=f"why-{refused.code}", why=why)
     return RedirectResponse("/quarantine?done=drop", 303)
 
 
 @router.post("/quarantine/{cause}/map", dependencies=CHECKED)
-async def map_cause(request: Request, person: Facilities, cause: Number) -> Response:
+def map_cause(request: Request, person: Facilities, cause: Number, sent: Sent) -> Response:
     """Try what the messages of a cause are said to mean, or keep it and replay them."""
-    sent = await request.form()
     with request.app.state.registry.session() as session:
         if session.get(QuarantineCause, cause) is None:
             return error(request, 404, "not_found")
@@ -134,17 +131,16 @@ def mapping_page(request: Request, person: SignedIn, number: Number) -> Response
 
 
 @router.post("/mappings/{number}", dependencies=CHECKED)
-async def correct_mapping(request: Request, person: Facilities, number: Number) -> Response:
+def correct_mapping(request: Request, person: Facilities, number: Number, sent: Sent) -> Response:
     """Try a correction, or keep it as the next version and replay what it speaks of."""
-    sent = await request.form()
     with request.app.state.registry.session() as session:
-        rows = mappings.versions(session, number)
-        if not rows or rows[0].document is None:
+        row = mappings.holding(session, number)
+        if row is None:
             return error(request, 404, "not_found")
-        messages = _spoken_of(session, rows[0].topic)
-        before = Mapping.from_json(rows[0].document)
+        messages = _spoken_of(session, row.topic)
+        before = Mapping.from_json(row.document)
         form = _sent(sent, mapping_form.filled(before, messages, request.app.state.settings.zone))
-        if sent.get("version") != str(rows[0].version):
+        if sent.get("version") != str(row.version):
             return _one_mapping(request, person, number, form=form, status=409, meanwhile=True)
         saving = sent.get("do") == "save"
         kept = _keep_or_try(request, session, person, form, messages, saving=saving, number=number)
@@ -157,11 +153,9 @@ async def correct_mapping(request: Request, person: Facilities, number: Number) 
 def withdraw_mapping(request: Request, person: Facilities, number: Number) -> Response:
     """Let a mapping hold no longer: its messages wait again, their readings are withdrawn."""
     with request.app.state.registry.session() as session:
-        rows = mappings.versions(session, number)
-        if not rows or rows[0].document is None:
+        if mappings.holding(session, number) is None:
             return error(request, 404, "not_found")
-        mappings.withdraw(session, number, person.name, datetime.now(UTC))
-        mappings.ask(session, person.name, datetime.now(UTC), mapping=number)
+        mapping_form.withdraw(session, number, person.name, datetime.now(UTC))
     return RedirectResponse("/quarantine?done=withdraw", 303)
 
 
@@ -199,7 +193,7 @@ def _one_cause(  # noqa: PLR0913 - what may be said of one
             mistake=mistake,
             other=other,
             tried=tried,
-            why=why[:LONGEST_REASON],
+            why=why[: quarantine.LONGEST_REASON],
         )
     return reply(request, page, status, person=person)
 
@@ -255,12 +249,10 @@ def _keep_or_try(
     """None when it is kept; else what the page then says."""
     try:
         mapping = mapping_form.mapping_of(form)
-        mapping_form.refuse_taken(session, mapping, number)
         if saving:
-            row = mappings.keep(session, mapping, person.name, datetime.now(UTC), number)
-            mappings.ask(session, person.name, datetime.now(UTC), mapping=row.number)
+            mapping_form.keep(session, mapping, person.name, datetime.now(UTC), number)
             return None
-        mappings.check(session, mapping, number)
+        mapping_form.check(session, mapping, number)
     except MappingRefused as refused:
         other = mappings.in_the_way(session, form.topic, number) if refused.code == "overlap" else ""
         return {"status": 422, "mistake": refused.code, "other": other}

@@ -11,7 +11,7 @@ from fastapi.responses import RedirectResponse
 
 from dashboards.pages.places import PastedLine, RoomFactsPage, SiteLine, SitePage, SitesPage
 from service import places
-from service.asked import Typed, now
+from service.asked import Sent, Typed, now
 from service.auth import Facilities, Person, csrf_checked
 from service.registry import rooms
 from service.web.reply import error, reply
@@ -34,9 +34,9 @@ def sites_page(request: Request, person: Facilities) -> Response:
 
 
 @router.post("/sites", dependencies=CHECKED)
-async def add_site(request: Request, person: Facilities) -> Response:
+def add_site(request: Request, person: Facilities, form: Sent) -> Response:
     """One site more."""
-    hours = _hours(await request.form())
+    hours = _hours(form)
     if hours.mistakes:
         return _all(request, person, hours, 422)
     with request.app.state.registry.session() as session:
@@ -56,9 +56,8 @@ def site_page(request: Request, person: Facilities, slug: str, done: str = "") -
 
 
 @router.post("/site/{slug}", dependencies=CHECKED)
-async def change_site(request: Request, person: Facilities, slug: str) -> Response:
+def change_site(request: Request, person: Facilities, slug: str, form: Sent) -> Response:
     """Its name, hours and weekdays."""
-    form = await request.form()
     hours = _hours(form)
     with request.app.state.registry.session() as session:
         site = rooms.site(session, slug)
@@ -115,9 +114,8 @@ def open_site(request: Request, person: Facilities, slug: str, day: Typed = "") 
 
 
 @router.post("/site/{slug}/rooms", dependencies=CHECKED)
-async def add_rooms(request: Request, person: Facilities, slug: str) -> Response:
+def add_rooms(request: Request, person: Facilities, slug: str, form: Sent) -> Response:
     """Rooms from a list: shown first with what is wrong, then kept with `sure`."""
-    form = await request.form()
     text = str(form.get("list", ""))
     with request.app.state.registry.session() as session:
         site = rooms.site(session, slug)
@@ -154,9 +152,8 @@ def room_facts_page(request: Request, person: Facilities, slug: str) -> Response
 
 
 @router.post("/rooms/{slug}/facts", dependencies=CHECKED)
-async def change_room(request: Request, person: Facilities, slug: str) -> Response:
+def change_room(request: Request, person: Facilities, slug: str, form: Sent) -> Response:
     """Its name, floor, seats, area, volume."""
-    form = await request.form()
     typed = {key: str(form.get(key, "")) for key in places.ORDER}
     facts = places.room_facts(typed)
     with request.app.state.registry.session() as session:
@@ -182,7 +179,7 @@ def delete_room(request: Request, person: Facilities, slug: str) -> Response:
         if places.refers(session, room):
             return _room(request, person, slug, status=409, mistakes={"delete": "used"})
         site = room.site.slug
-        session.delete(room)
+        places.forget_room(session, room)
     return _done(site)
 
 

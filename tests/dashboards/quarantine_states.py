@@ -139,5 +139,6 @@ def import_pages() -> dict[str, Page]:
         "import": replace(page, preview=preview),
         "import-mistake": replace(page, why="columns.Temp_C: 'ppm' does not convert to °C", preview=()),
         "import-done": ImportPage(done, (), ()),
+        "import-late": ImportPage(going, (), (), late=True),
         "import-failed": ImportPage(failed, (), ()),
     }

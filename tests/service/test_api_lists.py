@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -10,6 +12,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from experiments.panel import DayOutcome
+from service.middleware import Unchanged
 from service.registry import outcomes, users
 from service.registry.tables import (
     Answer,
@@ -118,6 +121,25 @@ def test_a_refusal_has_no_tag_and_a_browser_keeps_nothing(reader):
     assert "etag" not in reader.get("/api/v1/experiments/none").headers
     assert reader.get("/api/v1/rooms").headers["cache-control"] == "no-store"
     assert "etag" not in reader.get("/rooms").headers
+
+
+def test_a_download_leaves_as_it_is_made_and_is_not_held_in_memory():
+    order = []
+
+    async def download(_scope, _receive, send):
+        headers = [(b"content-type", b"text/csv; charset=utf-8")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        for n in range(2):
+            order.append(f"made {n}")
+            await send({"type": "http.response.body", "body": b"a;b", "more_body": n == 0})
+
+    async def sent(message):
+        order.append(message["type"].removeprefix("http.response."))
+
+    scope = {"type": "http", "method": "GET", "path": "/api/v1/exports/readings.csv", "headers": []}
+    with ThreadPoolExecutor(1) as another:  # a browser of the tests may have a loop in this one
+        another.submit(asyncio.run, Unchanged(download, below="/api/v1/")(scope, None, sent)).result()
+    assert order == ["start", "made 0", "body", "made 1", "body"]
 
 
 def test_a_locked_protocol_keeps_its_own_tag(reader):

@@ -1,7 +1,10 @@
 """Deny by default, headers, limits, errors, and what watches the service."""
 
+import asyncio
 import json
 import re
+import threading
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +19,7 @@ from sensors.reading import Message, StoreError
 from sensors.receive import ReceiverStatus
 from service import river
 from service.app import create_app
-from service.auth import ROLES, Person, needs
+from service.auth import ROLES, Person, change_checked, csrf_checked, form_checked, gateway_of, needs
 from service.ingest import MoverStatus, troubles
 from service.registry.tables import Device
 from service.settings import Settings
@@ -69,6 +72,39 @@ def test_whatever_is_not_public_asks_who_is_there(app, stranger):
                 method,
                 path,
             )
+
+
+def has_a_loop():
+    """Whether an event loop runs in this thread."""
+    try:
+        return bool(asyncio.get_running_loop())
+    except RuntimeError:
+        return False
+
+
+def test_no_route_waits_for_the_registry_where_every_other_waits_for_it(
+    app, registry, browser_of, monkeypatch
+):
+    """On the thread of the event loop, who holds SQLite holds the whole server."""
+    address, on_the_loop, opened, here = "", [], registry.session, threading.get_ident()
+
+    @contextmanager
+    def session():
+        if threading.get_ident() != here and has_a_loop():
+            on_the_loop.append(address)
+            raise OperationalError("", {}, Exception("on the loop"))
+        with opened() as session:
+            yield session
+
+    let_in = {each: lambda: None for each in (change_checked, csrf_checked, form_checked)}
+    app.dependency_overrides |= let_in | {gateway_of: lambda: "hall"}
+    monkeypatch.setattr(registry, "session", session)
+    files = {"file": ("a.csv", b"a;b\n1;2\n")}
+    for method, path in every_route(app):
+        address, browser = f"{method} {path}", browser_of("administrator")  # some of them sign one out
+        answer = browser.request(method, re.sub(r"\{\w+(:path)?\}", "1", path), files=files)
+        assert path in PUBLIC or answer.status_code not in (401, 403), address
+    assert on_the_loop == []
 
 
 def test_an_invented_or_ended_session_opens_nothing(stranger):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from datetime import UTC, datetime, timedelta
 
 import duckdb
 import pytest
 
-from sensors.reading import Reading
+from sensors.reading import Reading, StoreError
+from service import export
+from service.jobs import Jobs
 from service.registry.tables import Device, Placement, Room, Site
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -78,6 +81,27 @@ def test_days_to_come_have_no_reading(analyst, kind):
 def test_days_that_cannot_be_have_their_sentence(analyst, first, last, words):
     answer = analyst.get("/export/readings.parquet", params={"first": first, "last": last})
     assert (answer.status_code, words in answer.text) == (422, True)
+
+
+def test_a_table_that_failed_leaves_nothing_behind_and_what_nobody_fetched_goes(
+    analyst, app, registry, monkeypatch
+):
+    def away(*_):
+        raise StoreError("away")
+
+    days = {"first": "2026-03-02", "last": "2026-03-03"}
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(app.state.store, "read", away)
+        assert analyst.get("/export/readings.parquet", params=days).status_code == 503
+    folder, now = app.state.settings.data_dir, datetime.now(UTC)
+    assert list(folder.glob("*.parquet")) == []
+    for hours in (1, 25):
+        written = (now - timedelta(hours=hours)).timestamp()
+        os.utime(export.temporary(folder), (written, written))
+    jobs = Jobs(app.state.settings, registry, app.state.store)
+    jobs.once(now)
+    jobs.release()
+    assert len(list(folder.glob("*.parquet"))) == 1
 
 
 @pytest.mark.parametrize("path", ["/export/users.csv", "/export/rooms.exe", "/export/..%2fregistry.csv"])

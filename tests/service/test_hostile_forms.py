@@ -340,7 +340,6 @@ class Walk:
         """The answer; whatever it wrote is undone."""
         for throttle in self.app.state.throttles.values():
             throttle._failures.clear()  # noqa: SLF001 - guessing is another test's
-        room_form._addresses._failures.clear()  # noqa: SLF001 - likewise
         if form.method == "get":
             return self.browser.get(form.action, params=told)
         files = {each.name: ("", b"") for each in form.fields.values() if each.kind == "file"}
@@ -657,7 +656,7 @@ def test_a_file_may_be_as_large_as_its_page_says(administrator, app):
 
 def test_a_line_of_ipv6_answers_as_one_address(app, registry, monkeypatch):
     """Whoever has such a line has 2⁶⁴ addresses in it."""
-    monkeypatch.setattr(room_form, "_addresses", Throttle(limit=1, window=3600))
+    app.state.throttles["answers"] = Throttle(limit=1, window=3600)
     monkeypatch.setattr(room_form, "FASTEST", 0.0)
     with registry.session() as session:
         session.add(Room(slug="loire", name="Loire", site=Site(slug="mairie", name="Mairie"), capacity=8))

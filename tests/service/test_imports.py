@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
+import os
 import re
+import tempfile
 from datetime import UTC, datetime, timedelta
 from html import unescape
+from unittest.mock import Mock
 
 import openpyxl
 import pytest
 from sqlalchemy import select
 
-from service import imports
-from service.jobs import Jobs
+from service import history, imports
+from service.jobs import LEASE, Jobs
 from service.registry import audit
-from service.registry.tables import Device, Import, StaleDay
+from service.registry.tables import Device, Import, Lease, StaleDay
 
 TEXT = """horodatage;sonde;Temp_C;CO2 ppm;note
 02/03/2026 09:15;loire;21,4;612;a
@@ -117,9 +121,67 @@ def test_it_is_imported_with_a_report_and_undone(app, registry, staff):
     assert values(app) == []
     assert app.state.store.latest().empty
     assert "annulé" in staff.get("/import").text
-    assert staff.post("/import/1/undo", data={"csrf": staff.csrf}).status_code == 404
+    late = staff.post("/import/1/undo", data={"csrf": staff.csrf})
+    assert (late.status_code, "Cela ne se peut plus" in late.text) == (409, True)
     with registry.session() as session:
         assert session.scalars(select(StaleDay.day)).all() == [datetime(2026, 3, 2, tzinfo=UTC).date()]
+
+
+LONG = "horodatage;sonde;CO2 ppm\n" + "".join(f"02/03/2026 09:{n:02};loire;{600 + n}\n" for n in range(30))
+
+
+class Losing:
+    """A store during whose second change another process takes the jobs: a change took too long."""
+
+    def __init__(self, store, registry):
+        self._store, self._registry, self.changes = store, registry, 0
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+    def _changed(self):
+        self.changes += 1
+        if self.changes == 2:
+            give_lease(self._registry, "other", timedelta(minutes=2))
+
+    def write(self, readings):
+        """One change."""
+        self._store.write(readings)
+        self._changed()
+
+    def remove(self, keys):
+        """One change."""
+        self._store.remove(keys)
+        self._changed()
+
+
+def give_lease(registry, holder, lasting):
+    with registry.session() as session:
+        lease = session.get(Lease, LEASE)
+        lease.holder, lease.until = holder, datetime.now(UTC) + lasting
+
+
+def test_who_loses_the_jobs_in_the_middle_leaves_the_rest_to_the_other(app, registry, staff, monkeypatch):
+    """Neither goes on beside the other, and all that was asked for is done once."""
+    monkeypatch.setattr(history, "LINES", 5)
+    monkeypatch.setattr(imports, "BATCH", 5)
+    send(staff, LONG)
+    staff.post("/import/1", data=opened(staff) | {"device": "sonde", "do": "save"})
+    everything = [("import/loire", "co2", 600.0 + n) for n in range(30)]
+    for asked, done, after in (("asked", "done", everything), ("undoing", "undone", [])):
+        slow = Losing(app.state.store, registry)
+        assert not Jobs(app.state.settings, registry, slow).once(datetime.now(UTC)).held
+        assert (slow.changes, len(values(app))) in {(2, 10), (2, 20)}
+        assert state(registry) == asked
+        give_lease(registry, "other", -timedelta(seconds=1))
+        jobs(app, registry)
+        assert (state(registry), values(app)) == (done, after)
+        staff.post("/import/1/undo", data={"csrf": staff.csrf})
+
+
+def state(registry):
+    with registry.session() as session:
+        return session.get(Import, 1).status
 
 
 def test_a_sheet_and_a_packed_file_are_the_same(app, registry, staff):
@@ -163,6 +225,41 @@ def test_a_file_too_large_is_refused(app, staff, monkeypatch):
     assert list(imports.folder(app.state.settings).iterdir()) == []
 
 
+@pytest.fixture
+def _full(monkeypatch):
+    """A disk that takes no more of what is sent."""
+    made = tempfile.NamedTemporaryFile
+
+    def full(*arguments, **named):
+        file = made(*arguments, **named)
+        file.write = Mock(side_effect=OSError(errno.ENOSPC, "No space left on device"))
+        return file
+
+    monkeypatch.setattr(tempfile, "NamedTemporaryFile", full)
+
+
+@pytest.mark.usefixtures("_full")
+def test_on_a_full_disk_nothing_is_kept_and_it_is_said(app, staff):
+    answer = send(staff)
+    assert (answer.status_code, "Le disque est plein" in answer.text) == (507, True)
+    named = {"X-CSRF-Token": staff.csrf}
+    answer = staff.post("/api/v1/imports?name=a.csv", content=TEXT.encode(), headers=named)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (507, "disk_full")
+    assert list(imports.folder(app.state.settings).iterdir()) == []
+
+
+def test_what_a_killed_process_left_is_swept(app, registry, staff):
+    send(staff)
+    folder, now = imports.folder(app.state.settings), datetime.now(UTC)
+    for name, days in (("a.part", 3), ("b.part", 1), ("1.file", 1), ("7.file", 3)):
+        (folder / name).touch()
+        written = (now - timedelta(days=days)).timestamp()
+        os.utime(folder / name, (written, written))
+    with registry.session() as session:
+        imports.forget(session, app.state.settings, now)
+    assert {each.name for each in folder.iterdir()} == {"b.part", "1.file"}
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -199,6 +296,22 @@ def test_a_file_that_holds_nothing_that_can_be_stored_says_so(app, registry, sta
     page = staff.get("/import/1").text
     assert "Rien n’a été importé" in page
     assert "no reading that can be stored" in page
+
+
+@pytest.mark.parametrize("do", ["try", "save", "drop"])
+def test_what_is_asked_of_a_file_too_late_is_a_conflict_on_the_page_and_in_the_api(app, registry, staff, do):
+    send(staff)
+    fields = opened(staff) | {"device": "sonde"}
+    staff.post("/import/1", data=fields | {"do": "save"})
+    late = staff.post("/import/1", data=fields | {"do": do})
+    assert (late.status_code, "Cela ne se peut plus" in late.text) == (409, True)
+    method, path = {"try": ("POST", "/preview"), "save": ("POST", "/start"), "drop": ("DELETE", "")}[do]
+    asked = {"json": {}} if do != "drop" else {}
+    late = staff.request(method, f"/api/v1/imports/1{path}", headers={"X-CSRF-Token": staff.csrf}, **asked)
+    assert late.json()["error"]["message"] == "This import is asked, not draft."
+    jobs(app, registry)
+    imports.file_of(app.state.settings, Import(id=1)).unlink()
+    assert staff.post("/import/1/undo", data={"csrf": staff.csrf}).status_code == 409
 
 
 def test_what_nobody_wants_is_let_go_and_old_files_go(app, registry, staff):

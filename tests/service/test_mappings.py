@@ -16,7 +16,7 @@ from service import replays, river
 from service.cli.quarantine import quarantine_app
 from service.jobs import Jobs
 from service.registry import Registry, audit, mappings, quarantine
-from service.registry.tables import QuarantineCause, QuarantineEntry, StaleDay
+from service.registry.tables import Device, QuarantineCause, QuarantineEntry, StaleDay
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -308,4 +308,18 @@ def test_the_command_refuses_a_wrong_file(settings: Settings, tmp_path: Path, te
     code, said = command(settings, "map", str(tmp_path / "x.json"))
     assert code != 0
     assert words in said
+    registry.close()
+
+
+def test_the_command_takes_no_name_that_another_device_has(settings: Settings, tmp_path: Path):
+    registry = Registry(settings.registry_url)
+    registry.migrate()
+    with registry.session() as session:
+        session.add(Device(key="usine/nord", gateway="usine"))
+    file, field = tmp_path / "usine.json", {"pointer": "/co2", "metric": "co2", "unit": "ppm", "scale": 1.0}
+    named = {"topic": "usine/c1/etat", "fields": [field], "device_from": "name", "device": "nord"}
+    file.write_text(json.dumps(named | {"time_from": "reception"}), encoding="utf-8")
+    for arguments in (("--dry-run",), ()):
+        code, said = command(settings, "map", str(file), *arguments)
+        assert (code != 0, "there is a device usine/nord already" in said) == (True, True)
     registry.close()

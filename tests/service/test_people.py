@@ -440,7 +440,7 @@ def test_a_stolen_session_does_not_guess_the_password_for_long(browser_of):
     browser = browser_of("reader")
     typed = {"current": "guess", "new": "battery staple tractor", "again": "battery staple tractor"}
     for _ in range(8):
-        browser.app.state.throttles["account"].failed("reader@ville.example")
+        browser.app.state.throttles["account"].attempt("reader@ville.example")
     assert "attendez quelques minutes" in send(browser, "/account/password", **typed).text
 
 

@@ -187,8 +187,8 @@ def test_the_throttle_remembers_a_bounded_number_of_keys():
     throttle = Throttle(limit=1, window=60, remembered=2)
     for key in "abc":
         throttle.attempt(key, 0.0)
-    assert throttle.blocked_for("a", 1.0) == 0
-    assert throttle.blocked_for("c", 1.0) > 0
+    assert throttle.attempt("a", 1.0) == 0
+    assert throttle.attempt("c", 1.0) > 0
 
 
 # ------------------------------------------------------------------------------------------------- a thousand
@@ -228,9 +228,9 @@ def shut_out(app, account="camille@ville.example"):
     """What somebody elsewhere who guesses, from as many addresses as they like, does to everybody."""
     for key in (account, "x@y.example"):
         for _ in range(OF_ACCOUNT):
-            app.state.throttles["account"].failed(key)
+            app.state.throttles["account"].attempt(key)
     for _ in range(OF_ALL):
-        app.state.throttles["all"].failed("*")
+        app.state.throttles["all"].attempt("*")
 
 
 @pytest.mark.usefixtures("checked")
@@ -250,9 +250,7 @@ def test_nor_does_such_a_browser_guess_more_often(stranger, app):
     stranger.cookies.delete("temoin")
     statuses = [fill_in(stranger, password=f"guess {n}").status_code for n in range(OF_ACCOUNT + 3)]
     assert statuses == [401] * OF_ACCOUNT + [429] * 3
-    assert (
-        app.state.throttles["account"].blocked_for("camille@ville.example") == 0
-    )  # nobody else waits for it
+    assert app.state.throttles["account"].attempt("camille@ville.example") == 0  # nobody else waits for it
 
 
 @pytest.mark.usefixtures("checked")
@@ -450,7 +448,7 @@ def test_who_signed_in_and_who_was_refused_is_in_the_log_by_number(app, stranger
         stranger.get("/sign-in/made-up")
         TestClient(app).get("/sign-in/made-up")
         app.state.throttles["account"].limit = 1
-        app.state.throttles["account"].failed(camille.email)
+        app.state.throttles["account"].attempt(camille.email)
         fill_in(TestClient(app))
     assert told(logs, "signed_in", "sign_in_refused", "signed_out") == [
         {"event": "sign_in_refused", "why": "wrong", "user": camille.id},

@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import select
 
 from service import places
-from service.registry.tables import Closure, Device, Placement, Room, Site, StaleDay
+from service.registry import rooms
+from service.registry.tables import Booking, Calendar, Closure, Device, Placement, Room, Site, StaleDay
 
 WEEK = {"weekdays": ["1", "2", "3", "4", "5"]}
 HOURS = {"name": "Annexe", "opens": "08:30", "closes": "18:00", **WEEK}
@@ -208,10 +209,32 @@ def test_a_rooms_seats_are_corrected_and_the_second_editor_sees_both(staff, site
     assert 'value="grand"' in wrong.text
 
 
+def test_a_room_that_has_but_a_calendar_is_deleted_with_it(either_registry, now):
+    with either_registry.session() as session:
+        wrong, right = (Room(slug=slug, name=slug) for slug in ("par-erreur", "loire"))
+        session.add(Site(slug="mairie", name="Mairie", rooms=[wrong, right]))
+        session.flush()
+        for room in (wrong, right):
+            session.add(Calendar(room_id=room.id, first=now.date(), last=now.date()))
+            session.add(Booking(room_id=room.id, key="a", start=now, end=now + timedelta(hours=1)))
+    with either_registry.session() as session:
+        wrong = rooms.room(session, "par-erreur")
+        assert not places.refers(session, wrong)
+        places.forget_room(session, wrong)
+    with either_registry.session() as session:
+        assert [each.slug for each in session.scalars(select(Room))] == ["loire"]
+        assert (
+            len(session.scalars(select(Calendar)).all()) == len(session.scalars(select(Booking)).all()) == 1
+        )
+
+
 def test_what_has_a_history_is_not_deleted(staff, site):
     assert post(staff, "/rooms/loire/delete").status_code == 409
     assert post(staff, "/site/mairie/delete").status_code == 409
     post(staff, "/site/mairie/rooms", list="Par erreur", sure="yes")
+    with site.session() as session:
+        room = rooms.room(session, "par-erreur")
+        session.add(Calendar(room_id=room.id, first=date(2026, 3, 2), last=date(2026, 3, 6)))
     assert post(staff, "/rooms/par-erreur/delete").status_code == 303
     post(staff, "/sites", **HOURS)
     post(staff, "/site/annexe/closed", day="2026-12-24", reason="")

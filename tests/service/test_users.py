@@ -93,6 +93,19 @@ def test_a_session_ends_by_itself(registry, camille, now):
         assert users.session_user(session, token, now + HOUR) is None
 
 
+@pytest.mark.parametrize("idle", [10, 15, 120])
+def test_who_is_there_every_minute_stays_signed_in_however_short_the_rest(registry, camille, now, idle):
+    rest = timedelta(minutes=idle)
+    with registry.session() as session:
+        token = users.open_session(session, camille, now, 8 * HOUR)
+    for minutes in range(1, 3 * idle):
+        with registry.session() as session:
+            assert users.session_user(session, token, now + timedelta(minutes=minutes), idle=rest), minutes
+    with registry.session() as session:
+        later = now + timedelta(minutes=minutes) + rest
+        assert users.session_user(session, token, later, idle=rest) is None
+
+
 def test_a_link_serves_once_and_is_no_session(either_registry, now):
     with either_registry.session() as session:
         camille = users.add(session, "camille@ville.example", "", "reader", None, now)
