@@ -1,4 +1,4 @@
-"""What is read of a request in many places: when it came, the row in its address, its form and its fields."""
+"""What is read of a request in many places: when it came, in whose language, the row it names, its form."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import Depends, Form, Path, Request
 from starlette.datastructures import FormData
 
+from dashboards.language import LOCALES
+
 if TYPE_CHECKING:
     from datetime import date
 
+LANGUAGE_COOKIE = "lang"
 Number = Annotated[int, Path(ge=1, lt=2**31)]  # PostgreSQL's integer
 Typed = Annotated[str, Form()]
 
@@ -31,3 +34,15 @@ def now(request: Request) -> datetime:
 def today(request: Request) -> date:
     """The local day."""
     return now(request).date()
+
+
+def locale(request: Request) -> str:
+    """`?lang=`, else the cookie, else the browser's first choice among ours, else the setting."""
+    for given in (request.query_params.get("lang"), request.cookies.get(LANGUAGE_COOKIE)):
+        if given in LOCALES:
+            return given
+    for part in request.headers.get("accept-language", "").split(","):
+        given = part.partition(";")[0].strip()[:2].lower()
+        if given in LOCALES:
+            return given
+    return str(request.app.state.settings.locale)

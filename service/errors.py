@@ -17,11 +17,11 @@ from dashboards import render
 from dashboards.pages.about import ErrorPage
 from dashboards.pages.frame import Frame
 from sensors.reading import StoreError
+from service.asked import locale
 from service.auth import CsrfRejected, SecondFactorNeeded, SignInNeeded, current_person
 from service.middleware import secure
 from service.web import kept
 from service.web.reply import error as error_page
-from service.web.reply import locale
 from service.web.sign_in import sign_in_form
 
 if TYPE_CHECKING:

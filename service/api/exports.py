@@ -12,8 +12,7 @@ from dashboards.pages.files import ExportColumn
 from service.api.documentation import ErrorEnvelope
 from service.api.said import Day
 from service.auth import needs
-from service.web import exports
-from service.web.exports import LONGEST, Name
+from service.export_file import LONGEST, Name, described, table
 
 router = APIRouter(prefix="/api/v1/exports", tags=["exports"], dependencies=[Depends(needs("analyst"))])
 First = Annotated[Day | None, Query(description="Of readings: the first local day")]
@@ -43,7 +42,7 @@ class ApiTable:
 @router.get("")
 def list_tables(request: Request) -> list[ApiTable]:  # noqa: ARG001 - every operation's first
     """Every table and what its columns hold; `codebook` says the same and explains the outcomes."""
-    return [ApiTable(each.name, list(each.columns)) for each in exports.described("en")]
+    return [ApiTable(each.name, list(each.columns)) for each in described("en")]
 
 
 @router.get("/{name}.{kind}", response_class=Response, responses=FILE)
@@ -63,6 +62,6 @@ def get_table(
             raise HTTPException(422, f"first, last: at most {LONGEST.days} days, and none before {EARLIEST}.")
         span = first, last
     try:
-        return exports.table(request, name, kind, span)
+        return table(request, name, kind, span)
     except OSError as error:
         raise HTTPException(507, "The disk is full: ask for CSV, or tell who runs this.") from error

@@ -12,6 +12,7 @@ from dashboards import render
 from dashboards.language import LOCALES
 from dashboards.pages.about import ErrorPage
 from dashboards.pages.frame import Frame
+from service.asked import LANGUAGE_COOKIE, locale
 from service.auth import current_person
 from service.registry import quarantine
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from dashboards.pages.frame import Page
     from service.auth import Person
 
-LANGUAGE_COOKIE = "lang"
 _YEAR = 365 * 24 * 3600
 
 
@@ -48,18 +48,6 @@ def reply(request: Request, page: Page, status: int = 200, person: Person | None
 def error(request: Request, status: int, key: Fault) -> HTMLResponse:
     """A page that says what went wrong and what to do."""
     return reply(request, ErrorPage(status, key), status)
-
-
-def locale(request: Request) -> str:
-    """`?lang=`, else the cookie, else the browser's first choice among ours, else the setting."""
-    for given in (request.query_params.get("lang"), request.cookies.get(LANGUAGE_COOKIE)):
-        if given in LOCALES:
-            return given
-    for part in request.headers.get("accept-language", "").split(","):
-        given = part.partition(";")[0].strip()[:2].lower()
-        if given in LOCALES:
-            return given
-    return str(request.app.state.settings.locale)
 
 
 def _frame(request: Request, person: Person | None, status: int) -> Frame:

@@ -12,12 +12,12 @@ from dashboards import render
 from dashboards.pages.frame import Frame
 from dashboards.pages.shares import SharedPage, ShareGonePage, ShareLine, SharesPage
 from service import experiment_file
-from service.asked import Number, Typed, now
+from service.asked import Number, Typed, locale, now
 from service.auth import Facilities, Person, csrf_checked
 from service.registry import experiments, shares
 from service.registry.shares import LASTING, TooManyShares
 from service.throttle import Throttle, address_of
-from service.web.reply import error, locale, reply
+from service.web.reply import error, reply
 from service.web.sign_in import OF_ADDRESS, WINDOW
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from starlette.concurrency import run_in_threadpool
 from dashboards import letters
 from dashboards.pages.people import Kept, SignInPage
 from service import mail
-from service.asked import Typed
+from service.asked import Typed, locale
 from service.auth import (
     cookie,
     csrf_checked,
@@ -35,7 +35,7 @@ from service.oidc import KNOWN
 from service.registry import users
 from service.throttle import Throttle, address_of
 from service.web.kept import carried, resume
-from service.web.reply import locale, reply
+from service.web.reply import reply
 from service.web.sign_in_code import asked, code_page, fault, whose
 
 if TYPE_CHECKING:
