@@ -18,7 +18,7 @@ from service.app import create_app
 from service.registry import gateways, users
 from service.registry.tables import Arm, Device, Experiment, Measure, Placement, Room, Site
 from service.registry.tables import Session as SignedIn
-from service.web import form as room_form
+from service.room_form import room_key
 
 PARIS = ZoneInfo("Europe/Paris")
 
@@ -132,4 +132,4 @@ def nonce_of(page):
 
 
 def form_key(app, slug):
-    return room_form.room_key(SimpleNamespace(app=app), slug)
+    return room_key(app.state.settings, slug)
