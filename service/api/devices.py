@@ -124,7 +124,7 @@ def describe_device(
     told = said.model_dump(exclude_unset=True)
     told = {name: " ".join(each.split()) if isinstance(each, str) else each for name, each in told.items()}
     refuse({name: "bad" for name, each in told.items() if isinstance(each, str) and not each.isprintable()})
-    with request.app.state.registry.session() as session:
+    with request.app.state.registry.turn() as session:
         device = _known(session, key)
         have.check(placing.seen(device))
         told = {name: each or None for name, each in told.items()}
@@ -135,7 +135,7 @@ def describe_device(
             )
         now, zone = datetime.now(UTC), request.app.state.settings.zone
         placing.describe(session, device, told, person.name, now, zone)
-        session.flush()
+        session.commit()  # nobody waits while the store is asked
         return whole(request, session, device)
 
 

@@ -265,7 +265,7 @@ def correct_mapping(request: Request, person: Facilities, number: Number, said: 
 @router.delete("/mappings/{number}", status_code=202)
 def withdraw_mapping(request: Request, person: Facilities, number: Number, have: Have) -> ApiReplay:
     """Let a mapping hold no longer: its messages wait again, its readings are taken back."""
-    with request.app.state.registry.session() as session:
+    with request.app.state.registry.turn() as session:
         have.check(_holding(session, number).version)
         mappings.withdraw(session, number, person.name, datetime.now(UTC))
         return _replay(mappings.ask(session, person.name, datetime.now(UTC), mapping=number))
@@ -275,7 +275,7 @@ def _keep(
     request: Request, person: Person, said: dict[str, Any], number: int | None, have: IfMatch | None = None
 ) -> ApiKept:
     mapping, now = _said(said), datetime.now(UTC)
-    with request.app.state.registry.session() as session:
+    with request.app.state.registry.turn() as session:
         if number is not None and have is not None:
             have.check(_holding(session, number).version)
         try:

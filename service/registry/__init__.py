@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 from sqlalchemy.orm import Session
 
-from service.registry import audit
+from service.registry import audit, turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,6 +62,13 @@ class Registry:
             session.info["who"] = audit.acting.get() or self.who
             yield session
             session.commit()
+
+    @contextmanager
+    def turn(self) -> Iterator[Session]:
+        """A session for who compares before they write: one at a time, in either database."""
+        with self.session() as session:
+            turn.take(session)
+            yield session
 
     def migrate(self, revision: str = "head") -> str:
         """Bring the schema to this version, or to an older revision, wholly or not at all; where it is then.

@@ -28,8 +28,8 @@ from service import embargo, mapping_form
 from service.auth import Facilities, Person, SignedIn, csrf_checked
 from service.registry import devices, mappings, quarantine
 from service.registry.tables import QuarantineCause
-from service.web.reply import error, reply, today
-from service.web.typed import Number, Typed
+from service.web.reply import Instead, error, reply, today
+from service.web.typed import Number, Sent, Typed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,12 +113,11 @@ def drop_cause(request: Request, person: Facilities, cause: Number, why: Typed =
 
 
 @router.post("/quarantine/{cause}/map", dependencies=CHECKED)
-async def map_cause(request: Request, person: Facilities, cause: Number) -> Response:
+def map_cause(request: Request, person: Facilities, cause: Number, sent: Sent) -> Response:
     """Try what the messages of a cause are said to mean, or keep it and replay them."""
-    sent = await request.form()
-    with request.app.state.registry.session() as session:
+    with request.app.state.registry.turn() as session:
         if session.get(QuarantineCause, cause) is None:
-            return error(request, 404, "not_found")
+            raise Instead(error, request, 404, "not_found")
         messages = mapping_form.messages(quarantine.recent(session, cause=cause, limit=mapping_form.TRIED))
         form = _sent(sent, _guess(messages, request.app.state.settings.zone))
         kept = _keep_or_try(request, session, person, form, messages, saving=sent.get("do") == "save")
@@ -134,18 +133,17 @@ def mapping_page(request: Request, person: SignedIn, number: Number) -> Response
 
 
 @router.post("/mappings/{number}", dependencies=CHECKED)
-async def correct_mapping(request: Request, person: Facilities, number: Number) -> Response:
+def correct_mapping(request: Request, person: Facilities, number: Number, sent: Sent) -> Response:
     """Try a correction, or keep it as the next version and replay what it speaks of."""
-    sent = await request.form()
-    with request.app.state.registry.session() as session:
+    with request.app.state.registry.turn() as session:
         rows = mappings.versions(session, number)
         if not rows or rows[0].document is None:
-            return error(request, 404, "not_found")
+            raise Instead(error, request, 404, "not_found")
         messages = _spoken_of(session, rows[0].topic)
         before = Mapping.from_json(rows[0].document)
         form = _sent(sent, mapping_form.filled(before, messages, request.app.state.settings.zone))
         if sent.get("version") != str(rows[0].version):
-            return _one_mapping(request, person, number, form=form, status=409, meanwhile=True)
+            raise Instead(_one_mapping, request, person, number, form=form, status=409, meanwhile=True)
         saving = sent.get("do") == "save"
         kept = _keep_or_try(request, session, person, form, messages, saving=saving, number=number)
         if kept is None:
@@ -156,10 +154,10 @@ async def correct_mapping(request: Request, person: Facilities, number: Number) 
 @router.post("/mappings/{number}/withdraw", dependencies=CHECKED)
 def withdraw_mapping(request: Request, person: Facilities, number: Number) -> Response:
     """Let a mapping hold no longer: its messages wait again, their readings are taken back."""
-    with request.app.state.registry.session() as session:
+    with request.app.state.registry.turn() as session:
         rows = mappings.versions(session, number)
         if not rows or rows[0].document is None:
-            return error(request, 404, "not_found")
+            raise Instead(error, request, 404, "not_found")
         mappings.withdraw(session, number, person.name, datetime.now(UTC))
         mappings.ask(session, person.name, datetime.now(UTC), mapping=number)
     return RedirectResponse("/quarantine?done=withdraw", 303)
