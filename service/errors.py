@@ -159,7 +159,7 @@ def _instead(_request: Request, told: Instead) -> Response:
 
 def _conflict(request: Request, error: Exception) -> Response:
     """A row that is there already, or no longer: somebody was faster, and nothing is written."""
-    log.warning("conflict", error=str(error))
+    log.warning("conflict", error=str(error).partition("\n")[0])  # PostgreSQL goes on with values
     if _for_programs(request):
         return envelope(409, "Somebody was faster, and nothing was written: read it again.")
     return error_page(request, 409, "conflict")

@@ -37,7 +37,7 @@ class Instead(Exception):  # noqa: N818 - not an error: what is answered
 
     def __init__(self, page: Callable[P, Response], *about: P.args, **more: P.kwargs) -> None:
         super().__init__()
-        self.answer = partial(page, *about, **more)
+        self.answer: Callable[[], Response] = partial(page, *about, **more)
 
 
 def reply(request: Request, page: Page, status: int = 200, person: Person | None = None) -> HTMLResponse:
