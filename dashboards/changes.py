@@ -57,7 +57,7 @@ FIELDS: dict[str, str] = {
     "reason": N_("raison"), "floor": N_("étage"), "capacity": N_("capacité"), "area_m2": N_("surface (m²)"),
     "volume_m3": N_("volume (m³)"), "heartbeat_minutes": N_("rythme d’envoi (min)"), "start": N_("début"),
     "end": N_("fin"), "starts": N_("début"), "ends": N_("fin"), "expires": N_("échéance"),
-    "declared_at": N_("déclaré le"), "washout": N_("jours écartés"), "min_days": N_("jours au moins"),
+    "declared_at": N_("déclaré le"), "declared_on": N_("jour de la déclaration"), "washout": N_("jours écartés"), "min_days": N_("jours au moins"),
     "min_coverage": N_("couverture au moins"), "assignment": N_("choix des salles"), "seed": N_("graine"),
     "alpha": N_("seuil"), "interim": N_("analyse à mi-parcours"), "switch": N_("premier jour après le changement"),
     "pair": N_("paire"), "outcome": N_("mesure"), "role": N_("rôle"), "better": N_("sens souhaité"),

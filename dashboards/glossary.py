@@ -198,7 +198,7 @@ GLOSSARY: dict[str, tuple[Word, ...]] = {
             "quarantaine",
             N_("Quarantaine"),
             N_(
-                "Là où attendent les messages que Témoin a gardés sans pouvoir les lire. La raison est dite ; une fois levée, ils sont repris, et rien n’est perdu."
+                "Là où attendent les messages que Témoin a gardés sans pouvoir les lire. La raison est dite ; une fois la cause corrigée, ils sont relus, et rien n’est perdu."
             ),
             r"quarantaine",
         ),

@@ -163,6 +163,13 @@ class Language:
             return self.day(value, year=True)
         return self(N_("{day} à {clock}"), day=self.day(value, year=True), clock=self.clock(value))
 
+    def moments(self, first: datetime, last: datetime) -> str:
+        """`2 mars 2026 à 16 h 12 – 17 h 05`: the day once where it is one, one moment where both are."""
+        if first == last:
+            return self.moment(first)
+        end = self.clock(last) if first.date() == last.date() else self.moment(last)
+        return f"{self.moment(first)}\N{NO-BREAK SPACE}– {end}"
+
     def floor(self, floor: str) -> str:
         """`étage 2`, `rez-de-chaussée` for 0, `sous-sol 1` for -1; other names as they are."""
         if not re.fullmatch(r"-?\d{1,3}", floor):

@@ -30,7 +30,7 @@ _CHANGED = {
     ),
     "codes": (
         N_("Témoin : des codes faux après votre mot de passe"),
-        N_("Quelqu’un a tapé votre mot de passe de Témoin, puis huit codes faux. Il n’est pas entré."),
+        N_("Quelqu’un a tapé votre mot de passe de Témoin, puis huit codes faux. L’accès lui a été refusé."),
     ),
 }
 _AROUND = N_(

@@ -72,10 +72,7 @@ def series(line: Series, page: RoomPage, say: Language) -> Drawn | None:
     if not values:
         return None
     scale = axis([*values, 0.0] if line.metric in FROM_ZERO else values, most=5)
-    length = (page.end - page.start).total_seconds()
-    points = tuple(
-        (round(WIDTH * (at - page.start).total_seconds() / length, 1), value) for at, value in line.points
-    )
+    points = tuple((round(WIDTH * _share(page, at), 1), value) for at, value in line.points)
     kind = "step" if line.metric in STEPPED else "line"
     return Drawn(_marks(kind, points, scale.low, scale.high), scale, tuple(_clock_ticks(page, say)))
 
@@ -117,7 +114,6 @@ def _row(label: str, values: list[float]) -> Row:
 
 
 def _clock_ticks(page: RoomPage, say: Language) -> Iterable[Tick]:
-    length = (page.end - page.start).total_seconds()
     # hours are short words, days long ones: on a phone every second, every third
     step, every = (timedelta(hours=3), 2) if page.span == "day" else (timedelta(days=1), 3)
     at = datetime.combine(page.start.date(), time(), page.start.tzinfo)
@@ -125,9 +121,14 @@ def _clock_ticks(page: RoomPage, say: Language) -> Iterable[Tick]:
     while at <= page.end:
         if at >= page.start:
             label = say.hour(at) if page.span == "day" else say.weekday(at)
-            share = (at - page.start).total_seconds() / length
-            yield Tick(round(100 * share, 2), label, minor=n % every != 0)
+            yield Tick(round(100 * _share(page, at), 2), label, minor=n % every != 0)
         at, n = at + step, n + 1
+
+
+def _share(page: RoomPage, at: datetime) -> float:
+    """How much of the page's stretch has gone by; by the clock on the wall, an hour in autumn comes twice."""
+    begin, end = page.start.timestamp(), page.end.timestamp()
+    return (at.timestamp() - begin) / (end - begin)
 
 
 @lru_cache(maxsize=256)

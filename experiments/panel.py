@@ -241,7 +241,7 @@ def _opening(day: date, zone: ZoneInfo, opens: int, closes: int) -> slice:
         else (_ms(day_bounds(day, zone)[1]) - midnight) // MINUTE
         for at in (opens, closes)
     )
-    return slice(first, last)
+    return slice(first, max(first, last))  # 02:30 to 03:00 is less than nothing when clocks go forward
 
 
 def _spans(

@@ -73,7 +73,8 @@ class _Lines:
         else:
             self._wide = [(self._at(name), name, column) for name, column in history_map.columns.items()]
         self._zoned: bool | None = None
-        self._last: dict[str, datetime] = {}
+        self._last: dict[tuple[str, str], datetime] = {}  # by device and metric
+        self._falling: set[tuple[str, str]] = set()  # those whose newest line came first
 
     def read(self) -> Iterator[Line]:
         """Every row as a line."""
@@ -105,11 +106,12 @@ class _Lines:
 
     def _readings(self, cells: Sequence[object]) -> list[Reading]:
         device = self._key(cells)
-        time = self._instant(cells, device)
+        values = list(self._values(cells))
+        time = self._instant(cells, [(device, metric.key) for metric, _ in values])
         gateway = device.partition("/")[0]
         return [
             Reading(device, metric.key, value, metric.unit, time, "device", gateway)
-            for metric, value in self._values(cells)
+            for metric, value in values
         ]
 
     def _key(self, cells: Sequence[object]) -> str:
@@ -125,7 +127,7 @@ class _Lines:
             raise CellError("of the device", f"{shown(key)} is no name")
         return key
 
-    def _instant(self, cells: Sequence[object], device: str) -> datetime:
+    def _instant(self, cells: Sequence[object], series: Sequence[tuple[str, str]]) -> datetime:
         column = " ".join(self._map.time)
         written = cells[self._time[0]]
         if len(self._time) > 1:
@@ -143,7 +145,7 @@ class _Lines:
             before, here = ("a", "none") if self._zoned else ("no", "one")
             raise CellError(column, f"{shown(written)} has {here} while the times before have {before} zone")
         if not zoned:
-            moment = self._local(moment, device, column)
+            moment = self._local(moment, series, column)
         try:
             return plausible(whole_milliseconds(moment), written)
         except UnreadableError as error:
@@ -166,17 +168,30 @@ class _Lines:
             wanted = self._map.time_format or "ISO 8601; if it is a date, give time.format in a map"
             raise UnreadableError("bad_time", f"{shown(text)} is not {wanted}") from error
 
-    def _local(self, moment: datetime, device: str, column: str) -> datetime:
-        """A naive time in its zone; the hour that comes twice in autumn is told by the order of the lines."""
+    def _local(self, moment: datetime, series: Sequence[tuple[str, str]], column: str) -> datetime:
+        """A naive time in its zone; the hour that comes twice in autumn is told by the order of lines.
+
+        By those of the same device and metric: some files have a line a metric. Some have the newest first.
+        """
         local = moment.replace(tzinfo=self._zone)
         utc = local.astimezone(UTC)
         if utc.astimezone(self._zone).replace(tzinfo=None) != moment:
             raise CellError(column, f"{moment} does not exist in {self._zone}: clocks went forward")
-        last = self._last.get(device)
-        if last is not None and utc <= last and local.utcoffset() != local.replace(fold=1).utcoffset():
-            utc = local.replace(fold=1).astimezone(UTC)
-        self._last[device] = utc
+        again = local.replace(fold=1)
+        if local.utcoffset() != again.utcoffset():
+            utc = self._one_of(utc, again.astimezone(UTC), series)
+        self._last.update(dict.fromkeys(series, utc))
         return utc
+
+    def _one_of(self, first: datetime, second: datetime, series: Sequence[tuple[str, str]]) -> datetime:
+        before = [self._last[each] for each in series if each in self._last]
+        if all(last < first for last in before):
+            self._falling.difference_update(series)
+            return first
+        if all(last > second for last in before):
+            self._falling.update(series)
+            return second
+        return second if self._falling.isdisjoint(series) else first
 
     def _values(self, cells: Sequence[object]) -> Iterator[tuple[Metric, float]]:
         if self._long is not None:

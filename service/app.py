@@ -25,6 +25,7 @@ from service.river import open_store
 from service.throttle import Turns
 from service.web import (
     account,
+    api_docs,
     audit,
     device_health,
     experiments,
@@ -84,6 +85,7 @@ PRIVATE = (
     account.router,
     second_factor.router,
     audit.router,
+    api_docs.router,
     sign_in.router,
     api.router,
 )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from experiments.design import Assignment, Better, Role
+from service.placing import CENTURY
 from service.toml_lines import Lines
 
 if TYPE_CHECKING:
@@ -25,18 +26,18 @@ class DeclarationRejected(Exception):  # noqa: N818 - sibling of PayloadRejected
 
 
 def _day(value: object) -> object:
-    if type(value) is not date:
-        raise ValueError("should be a day such as 2026-03-02, without quotes")
+    if type(value) is not date or value.year not in CENTURY:
+        raise ValueError("should be a day of this century such as 2026-03-02, without quotes")
     return value
 
 
 def _moment(value: object) -> object:
     """A day is its local midnight; a time without an offset is local."""
-    if isinstance(value, datetime):
-        return value
-    if isinstance(value, date):
-        return datetime.combine(value, time())
-    raise ValueError("should be a day such as 2026-03-02, or a day and time, without quotes")
+    if not isinstance(value, date) or value.year not in CENTURY:
+        raise ValueError(
+            "should be a day of this century such as 2026-03-02, or a day and time, without quotes"
+        )
+    return value if isinstance(value, datetime) else datetime.combine(value, time())
 
 
 def _clock(value: object) -> object:

@@ -64,10 +64,11 @@ _DESIGN = (
 
 @dataclass
 class Declared:
-    """What a declaration did: a line a change, how much it left as it was, days to compute again."""
+    """What a declaration did: a line a change, what is left, what protocols it locked, days to do anew."""
 
     changes: list[str] = field(default_factory=list)
     left: int = 0
+    locked: list[Experiment] = field(default_factory=list)
     stale: set[date] = field(default_factory=set)
 
     def note(self, what: str, changes: Sequence[str], *, new: bool = False) -> None:
@@ -128,6 +129,11 @@ class _Part:
     done: Declared
     now: datetime
     zone: ZoneInfo
+
+    @property
+    def today(self) -> date:
+        """The local day."""
+        return self.now.astimezone(self.zone).date()
 
     def room(self, slug: str, place: Place) -> Room | None:
         """The room of this slug; a mistake when there is none."""
@@ -311,7 +317,11 @@ class _Experiments(_Part):
         new = experiment is None
         if experiment is None:
             experiment = Experiment(
-                slug=entry.slug, declared_at=self.now, sheet={}, **{n: getattr(entry, n) for n in _DESIGN}
+                slug=entry.slug,
+                declared_at=self.now,
+                declared_on=self.today,
+                sheet={},
+                **{n: getattr(entry, n) for n in _DESIGN},
             )
             self.session.add(experiment)
         told = _update(experiment, entry.said(*_DESIGN))
@@ -322,7 +332,8 @@ class _Experiments(_Part):
             told += [] if experiment.sheet == sheet else ["sheet"]
             experiment.sheet = sheet
         if told and experiment.protocol is None:
-            experiment.declared_at = self.now  # a draft counts from its last change: no switch in hindsight
+            # a draft counts from its last change: no switch in hindsight
+            experiment.declared_at, experiment.declared_on = self.now, self.today
         told += self._costs(experiment, entry)
         told += self._deviations(experiment, entry)
         told += self._decision(experiment, entry.decision, (*place, "decision"))
@@ -434,7 +445,7 @@ class _Experiments(_Part):
     def _decision(self, experiment: Experiment, entry: DecisionEntry | None, place: Place) -> list[str]:
         if entry is None:
             return []
-        if entry.decided_on > self.now.astimezone(self.zone).date():
+        if entry.decided_on > self.today:
             self.declaration.mistake((*place, "decided_on"), f"is {entry.decided_on}: that day is to come")
         fields = entry.model_dump()
         if experiment.decision is None:
@@ -482,6 +493,7 @@ class _Experiments(_Part):
         except DesignError as error:
             self.declaration.mistake(place, str(error))
             return
+        self.done.locked.append(experiment)
         late = (
             ", declared after its switch: retrospective" if '"retrospective":true' in locked.document else ""
         )

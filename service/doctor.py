@@ -362,7 +362,7 @@ def _gateways(settings: Settings, now: datetime) -> Iterator[tuple[Verdict, str]
     try:
         registry.check()
         with registry.session() as session:
-            found = sources.everything(session, now)
+            found = sources.everything(session, now, settings.zone)
     except (RegistryError, SQLAlchemyError):
         return  # the registry has said it already
     finally:

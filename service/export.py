@@ -91,7 +91,7 @@ def readings(
     sealed = _sealed_since(experiments.everything(session), today)
     query = select(Placement).options(joinedload(Placement.room)).order_by(Placement.start)
     stays = [each for each in session.scalars(query) if each.room.capacity != 1]
-    day = first
+    day, last = first, min(last, today)
     while day <= last:
         start, end = (datetime.combine(day + timedelta(days=n), time(), zone) for n in (0, 1))
         there: dict[str, list[Placement]] = {}

@@ -151,12 +151,17 @@ class Jobs:
     def _hold(self, now: datetime) -> bool:
         """Take or renew the lease."""
         until = now + LASTING
+        free = or_(
+            Lease.holder == self.holder,
+            Lease.until < now,
+            Lease.until > now + 2 * LASTING,  # from a clock that was wrong: nobody is given as much
+        )
         with self._registry.session() as session:
             statement = insert(session, Lease).values(name=LEASE, holder=self.holder, until=until)
             session.execute(statement.on_conflict_do_nothing(index_elements=[Lease.name]))
             renewed = session.execute(
                 update(Lease)
-                .where(Lease.name == LEASE, or_(Lease.holder == self.holder, Lease.until < now))
+                .where(Lease.name == LEASE, free)
                 .values(holder=self.holder, until=until)
                 .returning(Lease.name)
             )

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
-from service.placing import days_measured
+from service.placing import CENTURY, days_measured
 from service.registry import devices
 from service.registry.tables import Answer, Arm, Closure, Outcome, Placement, Room, Site
 
@@ -200,9 +200,10 @@ def forget_site(session: Session, site: Site) -> None:
     session.delete(site)
 
 
-def closure_mistakes(reason: str) -> dict[str, str]:
-    """What is wrong with why a site is closed; it need not be said."""
-    return _text_mistakes("reason", reason, MOST_REASON)
+def closure_mistakes(day: date, reason: str) -> dict[str, str]:
+    """What is wrong with when and why a site is closed; why need not be said."""
+    mistakes = {} if day.year in CENTURY else {"day": "bad"}
+    return mistakes | _text_mistakes("reason", reason, MOST_REASON)
 
 
 def close(session: Session, site: Site, days: Mapping[date, str], now: datetime) -> int:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+CENTURY = range(2000, 2100)  # sensors are of it; a year beyond is a slip of the keyboard
 MOMENT = timedelta(milliseconds=1)
 DESCRIBED = frozenset(["label", "model", "position", "heartbeat_minutes", "continues_key"])
 Refusal = Literal["ahead", "order", "overlap", "before"]

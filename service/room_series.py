@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from dashboards.pages.rooms import Series
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 OVER_TIME = ("people", "presence", "co2", "temperature", "humidity", "sound", "light")
 LONGEST_HOLD = timedelta(hours=2)
+EARLIEST = date(2000, 1, 1)  # sensors are of this century, and before year 1 there is no day
+# nothing of today, and nothing by less than 15 minutes: CO2 alone would tell who is in the room now
+SPANS = {"day": (timedelta(days=1), timedelta(minutes=15)), "week": (timedelta(days=7), timedelta(hours=1))}
 
 
 def series(
@@ -45,6 +48,14 @@ def series(
             yield Series(metric, tuple(zip(bins, known(values), strict=True)))
 
 
+def stretch_end(placed: Sequence[Placement], at: datetime, until: date | None) -> datetime:
+    """Midnight after the day asked for, else after the last one heard of; last midnight at the latest."""
+    seen = [each.device.last_seen.astimezone(at.tzinfo).date() for each in placed if each.device.last_seen]
+    yesterday = at.date() - timedelta(days=1)
+    last = max(EARLIEST, min(until or max(seen, default=yesterday), yesterday))
+    return datetime.combine(last + timedelta(days=1), time(), at.tzinfo)
+
+
 def known(values: pd.Series[float]) -> list[float | None]:
     """Values in order; None where there is none."""
     return [None if missing else value for value, missing in zip(values, values.isna(), strict=True)]
@@ -62,8 +73,7 @@ def _inside(found: pd.DataFrame, placed: Sequence[Placement]) -> pd.Series[bool]
 def _bins(start: datetime, end: datetime, step: timedelta) -> list[datetime]:
     import pandas as pd  # noqa: PLC0415 - 150 ms that the form need not pay
 
-    first = pd.Timestamp(start.astimezone(UTC)).floor(step)
-    times = pd.date_range(first, end.astimezone(UTC), freq=step, inclusive="left")
+    times = pd.date_range(start.astimezone(UTC), end.astimezone(UTC), freq=step, inclusive="left")
     return [at.to_pydatetime().astimezone(start.tzinfo) for at in times]
 
 
@@ -76,7 +86,8 @@ def _binned(rows: pd.DataFrame, bins: list[datetime], step: timedelta) -> pd.Ser
     gap = rows.sort_values("time").groupby("device")["time"].diff().median()
     if not pd.isna(gap):
         held = min(held, max(pd.Timedelta(3 * gap), pd.Timedelta(minutes=15)))
-    means = rows.groupby(rows["time"].dt.floor(step))["value"].mean()
+    first = bins[0].astimezone(UTC)  # not the full hour of UTC: some zones are off by half of one
+    means = rows.groupby((rows["time"] - first).dt.floor(step) + first)["value"].mean()
     index = pd.DatetimeIndex([at.astimezone(UTC) for at in bins]).astype(means.index.dtype)
     filled = means.reindex(index.union(means.index))
     limit = int(held / width)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Literal
 
 from sqlalchemy import select
@@ -15,6 +15,7 @@ from service.registry.tables import Device, Placement, Room
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import tzinfo
 
     from sqlalchemy.orm import Session
 
@@ -48,7 +49,7 @@ class Source:
     token_until: datetime | None
 
 
-def everything(session: Session, now: datetime) -> list[Source]:
+def everything(session: Session, now: datetime, zone: tzinfo) -> list[Source]:
     """Every source, those that were let in first, by name."""
     today = gateways.utc_day(now)
     days = [today - timedelta(days=n) for n in reversed(range(DAYS))]
@@ -61,7 +62,7 @@ def everything(session: Session, now: datetime) -> list[Source]:
         behind[device.gateway] += 1
     added = {each.name: each for each in gateways.everything(session)}
     names = sorted(last.keys() | added.keys(), key=lambda name: (name not in added, name))
-    sealed = _sealed(session, now.date())
+    sealed = _sealed(session, now, zone)
     # a device of The Things Stack is of its tenant, its messages come by v3: nothing says by which source
     astray = min((since for gateway, since in sealed.items() if gateway not in names), default=None)
     hidden = {name: sealed.get(name) if behind[name] else astray for name in names}
@@ -71,9 +72,12 @@ def everything(session: Session, now: datetime) -> list[Source]:
     ]
 
 
-def _sealed(session: Session, today: date) -> dict[str, date]:
-    """Gateway → the first day whose messages are hidden; without those that serve no running experiment."""
-    hidden = embargo.embargoes(session, today)
+def _sealed(session: Session, now: datetime, zone: tzinfo) -> dict[str, date]:
+    """Gateway → the first UTC day whose messages are hidden; without those that serve no running experiment.
+
+    The seal is laid by local days: a UTC day is hidden as soon as a part of it is.
+    """
+    hidden = embargo.embargoes(session, now.astimezone(zone).date())
     query = (
         select(Device.gateway, Room.slug, Placement.end)
         .join(Placement.device)
@@ -82,9 +86,9 @@ def _sealed(session: Session, today: date) -> dict[str, date]:
     )
     found: dict[str, date] = {}
     for gateway, room, end in session.execute(query):
-        since = hidden[room].since
-        if end is None or end.date() >= since:
-            found[gateway] = min(since, found.get(gateway, since))
+        since = datetime.combine(hidden[room].since, time(), zone).astimezone(UTC)
+        if end is None or end > since:
+            found[gateway] = min(since.date(), found.get(gateway, since.date()))
     return found
 
 

@@ -122,4 +122,5 @@ def learned(session: Session) -> tuple[list[Learned], int]:
 
 
 def _line(text: str) -> str:
-    return shorten(text, LINE, placeholder=" …")
+    cut = shorten(text, LINE, placeholder="")
+    return cut if cut == " ".join(text.split()) else cut.rstrip(" ,;:.") + "…"

@@ -16,10 +16,23 @@ if TYPE_CHECKING:
     import pandas as pd
     from sqlalchemy.orm import Session
 
+    from experiments.profile import Profile
+    from service.registry.tables import Room
+
 WEEK = timedelta(days=7)
 MIN_COVERAGE = 0.7  # a day less observed than this says nothing of its week
 OBSERVED = "time_utilisation"  # the outcome whose coverage is told: who comes and goes
 SHOWN = ("time_utilisation", "meetings", "co2_occupied", "temperature_in_band")
+BESIDE = (
+    "time_utilisation",
+    "meetings",
+    "seat_fill",
+    "co2_occupied",
+    "temperature_in_band",
+    "sound_background",
+)
+MOST = 8  # weeks beside one another
+PROFILE_DAYS = 56
 OCCUPANCY = frozenset(["time_utilisation", "meetings", "occupied_minutes", "people_peak", "seat_fill"])
 
 
@@ -74,3 +87,13 @@ def by_period(
             days[room, start][key] = size
     share = dict(zip(observed.index, observed.tolist(), strict=True))
     return {place: RoomWeek(values[place], days[place], share.get(place)) for place in {*values, *share}}
+
+
+def profile_of(session: Session, room: Room, today: date) -> Profile:
+    """What the last weeks say of its air and size; of an office of one, nothing of who is there."""
+    from experiments import profile  # noqa: PLC0415 - numpy, pandas: not before a page needs them
+
+    wanted = [key for key in profile.OUTCOMES if not (room.capacity == 1 and key == "people_peak")]
+    first = today - timedelta(days=PROFILE_DAYS)
+    found = outcomes.between(session, first, today - timedelta(days=1), [room.slug], wanted)
+    return profile.profile(found, room.capacity, room.volume_m3)

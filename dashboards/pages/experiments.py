@@ -281,11 +281,40 @@ class ExperimentLine:
 
 
 @dataclass(frozen=True)
+class ExampleFile:
+    """A comparison to come that could decide, as an example of a file, with rooms of the house if enough."""
+
+    today: date
+    there: tuple[str, ...] = ()
+    ROOMS = ("erdre", "loire", "sevre", "cens", "isac", "maine", "ognon")  # to refit the first three
+
+    @property
+    def rooms(self) -> tuple[str, ...]:
+        """Slugs of three rooms to refit, then of four baseline rooms."""
+        return self.there if len(self.there) == len(self.ROOMS) else self.ROOMS
+
+    @property
+    def starts(self) -> date:
+        """A Monday in three weeks or so."""
+        return self.today + timedelta(days=28 - self.today.weekday())
+
+    @property
+    def switch(self) -> date:
+        """Seven weeks later."""
+        return self.starts + timedelta(weeks=7)
+
+    @property
+    def ends(self) -> date:
+        """The Friday that ends the eleventh week after it."""
+        return self.switch + timedelta(weeks=11, days=-3)
+
+
+@dataclass(frozen=True)
 class ExperimentsPage:
     """Every experiment; the page groups them by what they ask for."""
 
     experiments: tuple[ExperimentLine, ...]
-    example: tuple[str, ...] = ()  # rooms that an example of a file may name
+    example: ExampleFile | None = None
     template = "experiments.html"
 
 

@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal
 
-from dashboards.pages.experiments import Choice, ExperimentLine
-
-EXAMPLE_ROOMS = 5  # that experiment_file.html names
+from dashboards.pages.experiments import Choice, ExampleFile, ExperimentLine
 
 
 @dataclass(frozen=True)
@@ -104,7 +102,7 @@ class HomePage:
     answers_week: int = 0
     progress: Progress | None = None
     standstill: Standstill | None = None
-    example: tuple[str, ...] = ()  # rooms that an example of a file may name
+    example: ExampleFile | None = None
     path: Mapping[Step, bool] = field(default_factory=dict)  # done or not; empty once all are
     look_at: tuple[ToLookAt, ...] = ()
     growth: Growth | None = None  # of the quarantine, where it is unusual

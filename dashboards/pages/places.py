@@ -52,6 +52,7 @@ class SitePage:
     rooms: tuple[tuple[str, str, str | None, int | None], ...]
     closures: tuple[tuple[date, str], ...]
     form: Any
+    today: date  # closures before it are history
     years: tuple[int, ...] = ()
     typed: Mapping[str, str] = field(default_factory=dict)
     rows: tuple[PastedLine, ...] = ()

@@ -16,7 +16,13 @@ from dashboards.words.names import (
     season,
 )
 from dashboards.words.outcomes import OUTCOMES, VOICES, OutcomeWords, outcome_words
-from dashboards.words.quarantine import QUARANTINE_CODES, QUARANTINE_REMEDIES, cause, remedy
+from dashboards.words.quarantine import (
+    MENDED_BY_MEANING,
+    QUARANTINE_CODES,
+    QUARANTINE_REMEDIES,
+    cause,
+    remedy,
+)
 from dashboards.words.reasons import GRADES, REASONS, chance, reason, rooms_phrase
 from dashboards.words.spoken import Spoken
 from dashboards.words.verdicts import (
@@ -45,6 +51,7 @@ __all__ = [
     "EQUIPMENT",
     "GRADES",
     "ICONE",
+    "MENDED_BY_MEANING",
     "METRICS",
     "OPTIONS",
     "OUTCOMES",

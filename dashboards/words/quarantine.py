@@ -22,7 +22,7 @@ QUARANTINE_CODES: dict[str, str] = {
     "nothing_known": N_("aucune mesure reconnue"),
     "unknown_format": N_("format inconnu"),
     "not_decoded": N_("message non décodé par la passerelle"),
-    "retained": N_("message gardé par le broker, sans heure"),
+    "retained": N_("message gardé par le courtier MQTT, sans heure"),
     "empty": N_("message vide"),
     "binary": N_("message qui n’est pas du texte"),
     "broken_json": N_("JSON mal formé"),
@@ -64,7 +64,7 @@ QUARANTINE_REMEDIES: dict[str, str] = {
     "missing": N_("Dites ce que veut dire chaque champ, ou corrigez le décodeur de la passerelle."),
     "ambiguous": N_("Dites lequel des deux champs est la mesure, et laissez l’autre à « rien »."),
     "unknown_metric": N_(
-        "Dites quelle mesure est chaque champ ; laissez à « rien » ce qui n’en est pas une."
+        "Dites à quelle mesure correspond chaque champ ; laissez à « rien » ce qui n’en est pas une."
     ),
     "unknown_unit": N_("Dites ce que veut dire chaque champ, et dans quelle unité."),
     "nothing_known": N_(
@@ -77,7 +77,7 @@ QUARANTINE_REMEDIES: dict[str, str] = {
         "La passerelle n’a envoyé que des octets : installez-y le décodeur du fabricant. Les messages suivants seront lus ; écartez ceux-ci."
     ),
     "retained": N_(
-        "Réglez la passerelle pour que le broker ne garde pas ses messages (retain), puis écartez ceux-ci."
+        "Réglez la passerelle pour que le courtier MQTT ne garde pas ses messages (retain), puis écartez ceux-ci."
     ),
     "empty": N_("Il n’y a rien dans ces messages : vérifiez ce que la passerelle envoie, puis écartez-les."),
     "binary": N_("Réglez la passerelle pour qu’elle envoie du JSON, puis écartez ces messages."),
@@ -99,8 +99,24 @@ QUARANTINE_REMEDIES: dict[str, str] = {
     "clock_behind": N_(
         "Remettez à l’heure le capteur ou la passerelle, puis écartez ces messages : on ne sait pas de quand ils sont."
     ),
-    "late": N_("Écartez ces messages ; des mesures du passé viennent par un fichier, sous « Importer »."),
+    "late": N_("Écartez ces messages ; les mesures du passé s’ajoutent par un fichier, sous « Importer »."),
 }
+
+# the remedies that begin by saying what fields mean; for the others that form comes last, folded
+MENDED_BY_MEANING = frozenset(
+    (
+        "bad_type",
+        "bad_time",
+        "bad_device",
+        "empty_device",
+        "missing",
+        "ambiguous",
+        "unknown_metric",
+        "unknown_unit",
+        "nothing_known",
+        "unknown_format",
+    )
+)
 
 
 def cause(code: str, say: Language) -> str:

@@ -59,7 +59,7 @@ REASONS: dict[str, str] = {
     "rooms_lost": N_("Salles gardées : {kept} sur les {planned} prévues."),
     "locked": N_("L’expérience est en cours : ni effet ni verdict avant la fin."),
     "not_started": N_("L’expérience n’a pas commencé."),
-    "interim_goes_on": N_("Le point d’étape ne permet pas de s’arrêter : l’expérience continue."),
+    "interim_goes_on": N_("Le point de mi-parcours ne permet pas de s’arrêter : l’expérience continue."),
     "not_estimable": N_("Rien ne permet de juger l’effet."),
     "no_threshold": N_("Aucun seuil utile n’a été fixé avant le début : il n’y a pas de verdict."),
     "useful": N_("L’effet ({effect}) atteint le seuil utile ({useful})."),

@@ -10,8 +10,8 @@ from fastapi import APIRouter, Request
 
 from service import device_health
 from service.api.paging import Part
+from service.asked import now
 from service.device_health import Kind
-from service.web.reply import now
 
 if TYPE_CHECKING:
     from service.device_health import Finding

@@ -16,10 +16,10 @@ from service.api.mistakes import refuse
 from service.api.paging import Part
 from service.api.said import Said
 from service.api.unchanged import Have
+from service.asked import today
 from service.auth import Facilities
 from service.registry import devices
 from service.registry.tables import DevicePhoto
-from service.web.reply import today
 
 if TYPE_CHECKING:
     from collections.abc import Container

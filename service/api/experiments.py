@@ -13,8 +13,8 @@ from experiments.verdict import Status
 from service import results
 from service.api import documents
 from service.api.paging import Part
+from service.asked import today
 from service.registry import experiments
-from service.web.reply import today
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session

@@ -20,5 +20,7 @@ def list_gateways(request: Request, paging: Part) -> list[sources.Source]:
     part; a source that nobody added has `added` false. `messages` has null for days under the seal of a
     running experiment. No secret is among it.
     """
+    zone = request.app.state.settings.zone
     with request.app.state.registry.session() as session:
-        return list(paging.part(sources.everything(session, datetime.now(UTC)), lambda each: each.name))
+        found = sources.everything(session, datetime.now(UTC), zone)
+        return list(paging.part(found, lambda each: each.name))

@@ -16,10 +16,9 @@ from sensors.reading import HistoryRejected
 from service import embargo, imports
 from service.api.paging import Part
 from service.api.quarantine import ApiReading
+from service.asked import Number, today
 from service.auth import Facilities, Person, needs
 from service.registry.tables import Import
-from service.web.reply import today
-from service.web.typed import Number
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session

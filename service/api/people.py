@@ -16,11 +16,11 @@ from service.api.mistakes import refuse
 from service.api.paging import Part
 from service.api.said import Said
 from service.api.unchanged import Have
+from service.asked import Number
 from service.auth import needs
 from service.places import seen
 from service.registry import identities, people, users
 from service.registry.people import Facts, LastAdministrator
-from service.web.typed import Number
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session

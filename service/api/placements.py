@@ -14,10 +14,10 @@ from service.api.devices import ApiDeviceWhole, whole
 from service.api.mistakes import refuse
 from service.api.said import Instant, Said
 from service.api.unchanged import Have
+from service.asked import Number
 from service.auth import Facilities, Person
 from service.registry import devices, rooms
 from service.registry.tables import Placement
-from service.web.typed import Number
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session

@@ -12,11 +12,10 @@ from sensors.mapping import Mapping, MappingRefused
 from service import embargo, mapping_form
 from service.api.paging import Part
 from service.api.unchanged import Have, IfMatch
+from service.asked import Number, today
 from service.auth import Facilities, Person
 from service.registry import mappings, quarantine
 from service.registry.tables import QuarantineCause, Replay
-from service.web.reply import today
-from service.web.typed import Number
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -264,7 +263,7 @@ def correct_mapping(request: Request, person: Facilities, number: Number, said: 
 
 @router.delete("/mappings/{number}", status_code=202)
 def withdraw_mapping(request: Request, person: Facilities, number: Number, have: Have) -> ApiReplay:
-    """Let a mapping hold no longer: its messages wait again, its readings are taken back."""
+    """Let a mapping hold no longer: its messages wait again, its readings are withdrawn."""
     with request.app.state.registry.turn() as session:
         have.check(_holding(session, number).version)
         mappings.withdraw(session, number, person.name, datetime.now(UTC))

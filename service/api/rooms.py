@@ -11,16 +11,15 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from pydantic import Field, WithJsonSchema
 
 from dashboards.pages.rooms import Notice
-from service import device_health, embargo, notice, places, room_series, seasons
+from service import device_health, embargo, notice, places, room_series, seasons, weeks
 from service.api.mistakes import refuse
 from service.api.paging import Part
 from service.api.said import HOUR, Day, Said
 from service.api.unchanged import Have
+from service.asked import now, today
 from service.auth import needs
 from service.registry import devices, experiments, outcomes, rooms
-from service.web import rooms as pages
-from service.web.form import form_url
-from service.web.reply import now, today
+from service.room_form import form_url
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -241,13 +240,13 @@ def list_series(
 
     A room for one person has none: even its air would tell when somebody was there.
     """
-    if until is not None and until < pages.EARLIEST:
-        raise HTTPException(422, f"until: not before {pages.EARLIEST}.")
+    if until is not None and until < room_series.EARLIEST:
+        raise HTTPException(422, f"until: not before {room_series.EARLIEST}.")
     with request.app.state.registry.session() as session:
         room = _open(session, slug, today(request))
         placed = [] if room.capacity == 1 else devices.placements_of(session, room.id)
-        end = pages.stretch_end(placed, now(request), until)
-        length, step = pages.SPANS[span]
+        end = room_series.stretch_end(placed, now(request), until)
+        length, step = room_series.SPANS[span]
         found = room_series.series(request.app.state.store, placed, end - length, end, step)
         return [
             ApiSeries(each.metric, [ApiPoint(at.astimezone(UTC), value) for at, value in each.points])
@@ -260,7 +259,7 @@ def get_profile(request: Request, slug: str) -> ApiProfile:
     """What the last eight weeks say of a room's air and size; 423 while an experiment runs in it."""
     with request.app.state.registry.session() as session:
         room = _open(session, slug, today(request))
-        found = pages.profile_of(session, room, today(request))
+        found = weeks.profile_of(session, room, today(request))
     return ApiProfile(**{name: getattr(found, name) for name in ApiProfile.__dataclass_fields__})
 
 
@@ -277,10 +276,10 @@ def list_days(
     """
     yesterday = today(request) - timedelta(days=1)
     until = min(last or yesterday, yesterday)
-    since = first or max(until, pages.EARLIEST) - timedelta(days=27)
-    if until - since > LONGEST or since < pages.EARLIEST:
+    since = first or max(until, room_series.EARLIEST) - timedelta(days=27)
+    if until - since > LONGEST or since < room_series.EARLIEST:
         raise HTTPException(
-            422, f"first: at most {LONGEST.days} days before last, and not before {pages.EARLIEST}."
+            422, f"first: at most {LONGEST.days} days before last, and not before {room_series.EARLIEST}."
         )
     with request.app.state.registry.session() as session:
         room = _open(session, slug, today(request))

@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING, Literal
 from fastapi import APIRouter, Depends, HTTPException, Request
 from pydantic import Field
 
+from service import experiment_file
 from service.api.experiments import known
 from service.api.mistakes import refuse
 from service.api.paging import Part
 from service.api.said import Said
 from service.api.unchanged import Have
+from service.asked import Number, now
 from service.auth import Facilities, Person, needs
 from service.registry import shares, users
 from service.registry.shares import State
-from service.web.experiments import whole_page
-from service.web.shares import frozen_of
-from service.web.typed import Number
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -83,36 +82,36 @@ class NewOwner(Said):
 @router.get("/{slug}/shares")
 def list_shares(request: Request, slug: str, paging: Part) -> list[ApiShare]:
     """The links of one experiment, the newest first."""
-    now = datetime.now(UTC)
+    at = now(request)
     with request.app.state.registry.session() as session:
         found = shares.of_experiment(session, known(session, slug))
-        return [_share(each, now) for each in paging.part(found, lambda each: each.id)]
+        return [_share(each, at) for each in paging.part(found, lambda each: each.id)]
 
 
 @router.post("/{slug}/shares", status_code=201)
 def make_share(request: Request, person: Facilities, slug: str, said: NewShare) -> ApiShareMade:
     """A link to the experiment's page as it is now, for somebody without an account."""
-    now = datetime.now(UTC)
-    with request.app.state.registry.session() as session:
+    at, state = now(request), request.app.state
+    with state.registry.session() as session:
         experiment = _theirs(session, slug, person)
-        frozen = frozen_of(whole_page(request, session, experiment))
+        page = experiment_file.whole(session, state.store, experiment, at, state.settings.min_group)
         try:
-            token = shares.make(session, experiment, frozen, person.name, now, said.days)
+            token = shares.make(session, experiment, experiment_file.frozen(page), person.name, at, said.days)
         except shares.TooManyShares as error:
             raise HTTPException(409, f"{shares.MOST} links are open: revoke one first.") from error
-    return ApiShareMade(f"{request.base_url}s/{token}", now + timedelta(days=said.days))
+    return ApiShareMade(f"{request.base_url}s/{token}", at.astimezone(UTC) + timedelta(days=said.days))
 
 
 @router.delete("/{slug}/shares/{number}")
 def revoke_share(request: Request, person: Facilities, slug: str, number: Number) -> ApiShare:
     """The link opens nothing any more; revoked twice it does no harm."""
-    now = datetime.now(UTC)
+    at = now(request)
     with request.app.state.registry.session() as session:
         experiment = _theirs(session, slug, person)
-        if not shares.revoke(session, experiment, number, now):
+        if not shares.revoke(session, experiment, number, at):
             raise HTTPException(404, f"There is no link {number}.")
         return next(
-            _share(each, now) for each in shares.of_experiment(session, experiment) if each.id == number
+            _share(each, at) for each in shares.of_experiment(session, experiment) if each.id == number
         )
 
 

@@ -131,7 +131,7 @@ def delete_site(request: Request, slug: str) -> ApiSiteWhole:
 def close_site(request: Request, slug: str, day: Day, said: ClosureReason) -> ApiSiteWhole:
     """Closed on a day; that day's outcomes are computed again."""
     reason = " ".join(said.reason.split())
-    refuse(places.closure_mistakes(reason))
+    refuse(places.closure_mistakes(day, reason))
     return _closed(request, slug, {day: reason})
 
 

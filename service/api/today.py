@@ -10,8 +10,9 @@ from fastapi import APIRouter, Request
 
 from dashboards.pages.experiments import ExperimentLine
 from dashboards.pages.home import Deadline, Growth, Learned, ToLookAt
+from service import today
+from service.asked import now
 from service.auth import SignedIn
-from service.web.home import of_today
 
 if TYPE_CHECKING:
     from dashboards.pages.home import HomePage, SilentDevice
@@ -72,7 +73,7 @@ LISTS = ("to_decide", "look_at", "deadlines", "running", "next_up", "learned")
 def get_today(request: Request, person: SignedIn) -> ApiToday:
     """What the first page says; experiments in whose hands one is come first."""
     with request.app.state.registry.session() as session:
-        page = of_today(request, session, person)
+        page = today.of(session, request.app.state.settings, person, now(request))
     told: dict[str, Any] = {name: getattr(page, name) for name in SAME}
     told |= {name: list(getattr(page, name)) for name in LISTS}
     silent = [_silent(each) for each in page.silent]

@@ -11,9 +11,10 @@ from fastapi.responses import JSONResponse
 
 from dashboards.pages.experiments import CostLine, CoverageDay, Split
 from experiments.equipment import Item
+from service import experiment_file
 from service.api import documents
 from service.api.experiments import known
-from service.web.experiments import whole_page
+from service.asked import now
 
 if TYPE_CHECKING:
     from dashboards.pages.experiments import ExperimentPage
@@ -194,8 +195,10 @@ def get_later(request: Request, slug: str) -> JSONResponse:
 
 def _page(request: Request, slug: str) -> ExperimentPage:
     """All that its page shows today: what is under seal there is not in it."""
-    with request.app.state.registry.session() as session:
-        return whole_page(request, session, known(session, slug))
+    state = request.app.state
+    with state.registry.session() as session:
+        found = known(session, slug)
+        return experiment_file.whole(session, state.store, found, now(request), state.settings.min_group)
 
 
 def _over(page: ExperimentPage) -> None:

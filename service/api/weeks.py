@@ -11,9 +11,8 @@ from fastapi import APIRouter, HTTPException, Query, Request
 
 from service import device_health, embargo, weeks
 from service.api.paging import Part
+from service.asked import now
 from service.registry import devices, rooms
-from service.web.reply import now
-from service.web.rooms import BESIDE, WEEKS_BESIDE
 
 router = APIRouter(prefix="/api/v1/weeks", tags=["rooms"])
 
@@ -46,7 +45,7 @@ class ApiRoomWeeks:
 def list_weeks(
     request: Request,
     paging: Part,
-    count: Annotated[int, Query(ge=1, le=WEEKS_BESIDE, description="How many weeks")] = 2,
+    count: Annotated[int, Query(ge=1, le=weeks.MOST, description="How many weeks")] = 2,
     room: Annotated[list[str] | None, Query(description="Only these rooms", max_length=50)] = None,
 ) -> list[ApiRoomWeeks]:
     """Every room, or some, over the same last full weeks."""
@@ -61,7 +60,7 @@ def list_weeks(
         )
         hidden = embargo.embargoes(session, at.date())
         seats = {each.slug: each.capacity for each in shown}
-        found = weeks.of_rooms(session, seats, mondays, hidden, BESIDE) if seats else {}
+        found = weeks.of_rooms(session, seats, mondays, hidden, weeks.BESIDE) if seats else {}
         placed = Counter(each.room_id for each in devices.placed_now(session, at))
         silent = Counter(each.room.id for each in device_health.silences(session, at, zone) if each.room)
         return [

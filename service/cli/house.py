@@ -14,14 +14,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from service.cli.analysis import Locale, Words
 from service.cli.end import REJECTED_INPUT, WRONG_USE, Ended, registry_or_end, settings_or_end
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+    from datetime import date
 
     from sqlalchemy.orm import Session
 
-    from service.registry.tables import User
+    from experiments import Plan
+    from service.registry.tables import Experiment, User
 
 user_app = typer.Typer(help="People who sign in.", no_args_is_help=True)
 
@@ -107,6 +110,11 @@ def migrate() -> None:
 def declare(
     file: Annotated[Path, typer.Argument(help="A TOML file: sites, rooms, hours, devices, experiments.")],
     by: Annotated[str | None, typer.Option(help="Who declares; by default who runs this.")] = None,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Keep nothing: what it would do, and what each experiment could tell."),
+    ] = False,
+    locale: Words = Locale.en,
 ) -> None:
     """Declare sites, rooms, hours, devices and experiments; again with a changed file says what it changed.
 
@@ -118,10 +126,14 @@ def declare(
 
     settings = settings_or_end()
     registry = registry_or_end(settings)
+    now = datetime.now(UTC)
     try:
         text = file.read_text(encoding="utf-8")
         with registry.session() as session:
-            done = declare(session, text, by or getuser(), datetime.now(UTC), settings.zone)
+            done = declare(session, text, by or getuser(), now, settings.zone)
+            plans = _plans(session, done.locked, now.astimezone(settings.zone).date()) if check else {}
+            if check:
+                session.rollback()
     except DeclarationRejected as error:
         raise Ended(f"{file}: nothing was declared.\n{error}", REJECTED_INPUT) from error
     except OSError as error:
@@ -133,6 +145,32 @@ def declare(
     typer.echo(f"{len(done.changes)} changes; {done.left} left as they were.")
     if done.stale:
         typer.echo(f"{len(done.stale)} days will be computed again ({min(done.stale)} to {max(done.stale)}).")
+    if check:
+        _show_plans(plans, locale)
+        typer.echo("\nThis was a check: nothing was kept. Without --check it is.")
+
+
+def _plans(session: Session, experiments: Iterable[Experiment], today: date) -> dict[str, Plan]:
+    """What each experiment whose change is still to come could tell, by its slug."""
+    from service.results import plan_of  # noqa: PLC0415 - numbers are not for --help
+
+    plans = {each.slug: plan_of(session, each, today) for each in experiments if _to_come(each, today)}
+    return {slug: plan for slug, plan in plans.items() if plan is not None}
+
+
+def _show_plans(plans: dict[str, Plan], locale: Locale) -> None:
+    from service.cli.terminal import show_plan  # noqa: PLC0415 - words are not for --help
+
+    for slug, plan in plans.items():
+        typer.echo(f"\n{slug}, as it would be locked:")
+        show_plan(plan, locale.value)
+
+
+def _to_come(experiment: Experiment, today: date) -> bool:
+    from service.registry.experiments import first_switch  # noqa: PLC0415 - SQLAlchemy is not for --help
+
+    switch = first_switch(experiment)
+    return switch is not None and switch > today
 
 
 @user_app.command("add")

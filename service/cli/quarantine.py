@@ -204,7 +204,7 @@ def withdraw(
         int, typer.Argument(min=1, max=MOST_MAPPINGS, help="Of the mapping, as `mappings` shows it.")
     ],
 ) -> None:
-    """Let a mapping hold no longer: its messages wait again, its readings are taken back.
+    """Let a mapping hold no longer: its messages wait again, its readings are withdrawn.
 
     Example: temoin quarantine withdraw 3
     """

@@ -207,7 +207,8 @@ def _measure(row: MeasureRow) -> Measure:
 def _retrospective(experiment: Experiment) -> bool:
     """Declared after its switch: at most indicative."""
     switch = first_switch(experiment)
-    return switch is not None and experiment.declared_at.date() >= switch
+    declared_on = experiment.declared_on or experiment.declared_at.date()
+    return switch is not None and declared_on >= switch
 
 
 def _pairs(experiment: Experiment) -> tuple[tuple[str, str], ...] | None:

@@ -155,6 +155,7 @@ class Experiment(Base):
     slug: Mapped[str] = mapped_column(String(80), unique=True)
     title: Mapped[str] = mapped_column(String(200))
     declared_at: Mapped[datetime]
+    declared_on: Mapped[date | None]  # the local day of that; not known of those from before it was kept
     starts: Mapped[date | None]  # first day of the period before
     ends: Mapped[date | None]  # last day of the period after
     expires: Mapped[date | None]  # when the temporary layout goes back unless decided

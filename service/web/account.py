@@ -10,13 +10,13 @@ from fastapi import APIRouter, BackgroundTasks, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
 from dashboards.pages.people import AccountPage
+from service.asked import Typed
 from service.auth import COOKIE, Person, SignedIn, cookie, csrf_checked
 from service.guessable import guessable
 from service.registry import people, second_factor, users
 from service.web.passwords import tell
 from service.web.people import line, session_lines
 from service.web.reply import reply
-from service.web.typed import Typed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,9 +9,10 @@ from fastapi import APIRouter, Request, Response
 
 from dashboards.pages.devices import DeviceHealthPage, Fault
 from service import device_health
+from service.asked import now
 from service.auth import SignedIn
 from service.registry import devices
-from service.web.reply import now, reply
+from service.web.reply import reply
 
 if TYPE_CHECKING:
     from datetime import tzinfo

@@ -16,13 +16,13 @@ from dashboards.pages.devices import DeviceForm, DeviceLine, DevicePage, Devices
 from sensors.metrics import METRICS
 from sensors.reading import StoreError
 from service import device_health, embargo, images, placing
+from service.asked import Typed, now
 from service.auth import Facilities, Person, SignedIn, csrf_checked
 from service.images import ImageRefused
 from service.placing import PlacingRefused
 from service.registry import devices, rooms
 from service.registry.tables import DevicePhoto
-from service.web.reply import Instead, error, now, reply
-from service.web.typed import Typed
+from service.web.reply import Instead, error, reply
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
@@ -373,7 +373,7 @@ def _instant(text: str, zone: ZoneInfo) -> tuple[datetime | None, str]:
         local = datetime.fromisoformat(text.strip())
     except ValueError:
         return None, "missing" if not text.strip() else "bad"
-    if local.tzinfo is not None or not 2000 <= local.year < 2100:  # noqa: PLR2004 - sensors are of this century
+    if local.tzinfo is not None or local.year not in placing.CENTURY:
         return None, "bad"
     instant = local.replace(tzinfo=zone).astimezone(UTC)
     if instant.astimezone(zone).replace(tzinfo=None) != local:

@@ -16,8 +16,9 @@ from dashboards.language import language
 from dashboards.pages.files import ExportColumn, ExportPage, ExportTable
 from dashboards.words.tables import READINGS, TABLES
 from service import export
+from service.asked import today
 from service.auth import Analyst, Person
-from service.web.reply import error, locale, reply, today
+from service.web.reply import error, locale, reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

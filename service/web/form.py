@@ -16,10 +16,12 @@ from fastapi.responses import RedirectResponse
 from itsdangerous import BadSignature, URLSafeSerializer
 
 from dashboards.pages.answering import FormPage, ThanksPage
+from service.asked import now
 from service.registry import answers, devices, experiments, rooms
 from service.registry.tables import Answer
+from service.room_form import opens
 from service.throttle import Throttle, address_of
-from service.web.reply import error, now, reply
+from service.web.reply import error, reply
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,8 +32,6 @@ if TYPE_CHECKING:
 
 router = APIRouter(include_in_schema=False)
 
-KEY_ID = "1"  # a room's code is `{KEY_ID}.{HMAC}`: another id revokes every poster
-KEY_LENGTH = 22  # characters of the HMAC kept: 128 bits
 LASTING = 3600.0  # seconds a form stays open
 FASTEST = 3.0  # seconds below which nobody has read the first question
 USUAL_CAPACITY = 10
@@ -64,28 +64,12 @@ class AnswerRejected(ValueError):  # noqa: N818 - named as PayloadRejected and H
         self.problem: Problem = problem
 
 
-def room_key(request: Request, slug: str) -> str:
-    """What the room's QR code carries, so that an address cannot be guessed from a room's name."""
-    signed = hmac.new(_secret(request), f"room:{KEY_ID}:{slug}".encode(), hashlib.sha256).hexdigest()
-    return f"{KEY_ID}.{signed[:KEY_LENGTH]}"
-
-
-def _opens(request: Request, slug: str, key: str) -> bool:
-    return hmac.compare_digest(key.encode(), room_key(request, slug).encode())
-
-
-def form_url(request: Request, slug: str) -> str:
-    """The address of a room's form, as its poster gives it."""
-    base = request.app.state.settings.public_url or str(request.base_url)
-    return f"{base.rstrip('/')}/r/{quote(slug)}?k={room_key(request, slug)}"
-
-
 @router.get("/r/{slug}")
 def form_page(request: Request, slug: str, k: str = "") -> Response:
     """The empty form; nothing is written."""
     with request.app.state.registry.session() as session:
         room = rooms.room(session, slug)
-        if room is None or not _opens(request, slug, k):
+        if room is None or not opens(request.app.state.settings, slug, k):
             return error(request, 404 if room is None else 403, "form_key")
         ask = _asked(session, room, now(request))
     return reply(request, FormPage(room.slug, room.name, _issued(request, slug), k, ask))
@@ -115,7 +99,7 @@ def _received(request: Request, slug: str, given: Mapping[str, str]) -> Response
     with request.app.state.registry.session() as session:
         room = rooms.room(session, slug)
         key = given.get("k", "")
-        if room is None or not _opens(request, slug, key):
+        if room is None or not opens(request.app.state.settings, slug, key):
             return error(request, 404 if room is None else 403, "form_key")
         at = now(request)
         try:
@@ -209,12 +193,12 @@ def _issued(request: Request, slug: str) -> str:
 
 
 def _opened(request: Request, slug: str, nonce: str) -> tuple[str, float]:
-    """The nonce's own token and its age in seconds; raises AnswerRejected if it is not ours or too old."""
+    """The nonce's own token and its age in seconds; raises AnswerRejected if it is not ours or not of now."""
     try:
         room, token, issued = _serializer(request).loads(nonce)
     except (BadSignature, ValueError, TypeError) as problem:
         raise AnswerRejected("expired") from problem
     age = time.time() - issued
-    if room != slug or age > LASTING:
+    if room != slug or not 0 <= age <= LASTING:  # from the future: our clock was set back
         raise AnswerRejected("expired")
     return token, age

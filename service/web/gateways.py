@@ -8,8 +8,9 @@ from fastapi import APIRouter, Request, Response
 
 from dashboards.pages.devices import GatewayLine, GatewaysPage
 from service import sources
+from service.asked import now
 from service.auth import SignedIn
-from service.web.reply import now, reply
+from service.web.reply import reply
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -24,7 +25,7 @@ def gateways_page(request: Request, person: SignedIn) -> Response:
     """Every source of messages, those that were let in first."""
     zone = request.app.state.settings.zone
     with request.app.state.registry.session() as session:
-        lines = tuple(_line(each, zone) for each in sources.everything(session, now(request)))
+        lines = tuple(_line(each, zone) for each in sources.everything(session, now(request), zone))
     return reply(request, GatewaysPage(lines), person=person)
 
 

@@ -14,10 +14,10 @@ from fastapi.responses import RedirectResponse
 from dashboards.pages.files import FileColumn, ImportLine, ImportPage, ImportsPage, PreviewLine
 from sensors.reading import HistoryRejected
 from service import embargo, imports, mapping_form
+from service.asked import Number, today
 from service.auth import Facilities, Person, csrf_checked
 from service.registry.tables import Import
-from service.web.reply import error, reply, today
-from service.web.typed import Number
+from service.web.reply import error, reply
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

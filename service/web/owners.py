@@ -9,10 +9,10 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
 from dashboards.pages.experiments import OwnerPage
+from service.asked import Typed
 from service.auth import Facilities, Person, csrf_checked
 from service.registry import experiments, users
 from service.web.reply import Instead, error, reply
-from service.web.typed import Typed
 
 if TYPE_CHECKING:
     from typing import Literal

@@ -13,12 +13,12 @@ from starlette.concurrency import run_in_threadpool
 from dashboards import letters
 from dashboards.pages.people import ForgottenPage, NewPasswordPage
 from service import mail
+from service.asked import Typed
 from service.auth import form_checked, form_csrf, keep_form
 from service.registry import identities, password_links, users
 from service.registry.users import MAX_PASSWORD, MIN_PASSWORD
 from service.throttle import address_of
 from service.web.reply import locale, reply
-from service.web.typed import Typed
 
 if TYPE_CHECKING:
     from service.registry.tables import User

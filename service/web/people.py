@@ -10,11 +10,11 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
 from dashboards.pages.people import PeoplePage, PersonForm, PersonLine, PersonPage, SessionLine
+from service.asked import Number, Typed
 from service.auth import Administrator, Person, csrf_checked
 from service.registry import identities, password_links, people, users
 from service.registry.people import ChangedMeanwhile, Facts, LastAdministrator
-from service.web.reply import error, now, reply
-from service.web.typed import Number, Typed
+from service.web.reply import error, reply
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -187,7 +187,7 @@ def _one(  # noqa: PLR0913 - what may be said of one person
             by=None if last is None else last.who.partition(" <")[0],
             at=None if last is None else last.at.astimezone(zone),
             link=link,
-            link_until=None if link is None else now(request) + INVITED,
+            link_until=None if link is None else (datetime.now(UTC) + INVITED).astimezone(zone),
             has_password=user.password_hash is not None,
             by_provider=identities.known(session, user),
             saved=saved,

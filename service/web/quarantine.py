@@ -25,11 +25,11 @@ from dashboards.pages.quarantine import (
 from sensors.mapping import LONGEST, MOST_FIELDS, MOST_LEAVES, NOT_OF_MEANING, Mapping, MappingRefused
 from sensors.reading import PayloadRejected
 from service import embargo, mapping_form
+from service.asked import Number, Sent, Typed, today
 from service.auth import Facilities, Person, SignedIn, csrf_checked
 from service.registry import devices, mappings, quarantine
 from service.registry.tables import QuarantineCause
-from service.web.reply import Instead, error, reply, today
-from service.web.typed import Number, Sent, Typed
+from service.web.reply import Instead, error, reply
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -153,7 +153,7 @@ def correct_mapping(request: Request, person: Facilities, number: Number, sent: 
 
 @router.post("/mappings/{number}/withdraw", dependencies=CHECKED)
 def withdraw_mapping(request: Request, person: Facilities, number: Number) -> Response:
-    """Let a mapping hold no longer: its messages wait again, their readings are taken back."""
+    """Let a mapping hold no longer: its messages wait again, their readings are withdrawn."""
     with request.app.state.registry.turn() as session:
         rows = mappings.versions(session, number)
         if not rows or rows[0].document is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, ParamSpec
@@ -19,7 +18,6 @@ from service.registry import quarantine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import date
 
     from fastapi import Request, Response
 
@@ -74,16 +72,6 @@ def locale(request: Request) -> str:
         if given in LOCALES:
             return given
     return str(request.app.state.settings.locale)
-
-
-def now(request: Request) -> datetime:
-    """This instant in the installation's time zone."""
-    return datetime.now(UTC).astimezone(request.app.state.settings.zone)
-
-
-def today(request: Request) -> date:
-    """The local day."""
-    return now(request).date()
 
 
 def _frame(request: Request, person: Person | None, status: int) -> Frame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -24,11 +24,12 @@ from dashboards.pages.rooms import (
     SiteRooms,
 )
 from service import device_health, embargo, notice, seasons, weeks
+from service.asked import now
 from service.auth import SignedIn
 from service.registry import devices, experiments, outcomes, rooms
-from service.room_series import known, series
-from service.web.form import form_url
-from service.web.reply import error, now, reply
+from service.room_form import form_url
+from service.room_series import SPANS, known, series, stretch_end
+from service.web.reply import error, reply
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -36,28 +37,14 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from dashboards.pages.rooms import Mistake
-    from experiments.profile import Profile
     from service.embargo import Embargo
     from service.registry.tables import Placement, Room
 
 router = APIRouter(include_in_schema=False)
 
 DAILY = ("time_utilisation", "meetings", "co2_occupied", "temperature_in_band")
-BESIDE = (
-    "time_utilisation",
-    "meetings",
-    "seat_fill",
-    "co2_occupied",
-    "temperature_in_band",
-    "sound_background",
-)
 MOST_BESIDE = 6
-WEEKS_BESIDE = 8
 DAYS_SHOWN = 84
-PROFILE_DAYS = 56
-EARLIEST = date(2000, 1, 1)  # sensors are of this century, and before year 1 there is no day
-# nothing of today, and nothing by less than 15 minutes: CO2 alone would tell who is in the room now
-SPANS = {"day": (timedelta(days=1), timedelta(minutes=15)), "week": (timedelta(days=7), timedelta(hours=1))}
 
 
 @router.get("/rooms")
@@ -104,7 +91,7 @@ def compare_page(
 ) -> Response:
     """Rooms side by side: the same outcomes over the same weeks."""
     today = now(request).date()
-    mondays = weeks.full(today, WEEKS_BESIDE)
+    mondays = weeks.full(today, weeks.MOST)
     with request.app.state.registry.session() as session:
         known = {each.slug: each for site in rooms.sites(session) for each in site.rooms}
         wanted = list(dict.fromkeys(room or ()))
@@ -125,7 +112,9 @@ def _mistake(wanted: Sequence[str], known: Mapping[str, Room]) -> Mistake:
 
 def _beside(session: Session, chosen: Sequence[Room], mondays: Sequence[date], today: date) -> ComparePage:
     hidden = embargo.embargoes(session, today)
-    by_week = weeks.of_rooms(session, {each.slug: each.capacity for each in chosen}, mondays, hidden, BESIDE)
+    by_week = weeks.of_rooms(
+        session, {each.slug: each.capacity for each in chosen}, mondays, hidden, weeks.BESIDE
+    )
     shown = tuple(
         RoomBeside(
             each.slug,
@@ -138,7 +127,7 @@ def _beside(session: Session, chosen: Sequence[Room], mondays: Sequence[date], t
         for each in chosen
     )
     told = {key for each in shown for week in each.weeks for key in week.means}
-    return ComparePage(tuple(mondays), tuple(key for key in BESIDE if key in told), shown)
+    return ComparePage(tuple(mondays), tuple(key for key in weeks.BESIDE if key in told), shown)
 
 
 def _hidden(why: Embargo | None) -> Hidden | None:
@@ -224,28 +213,10 @@ def _page(
         # of a room for one the air alone, by hour or by day, would tell when somebody was there
         series=() if private else tuple(series(state.store, placed, start, end, SPANS[span][1])),
         daily=() if private else tuple(_daily(session, room.slug, end.date() - timedelta(days=1))),
-        profile=profile_of(session, room, today),
+        profile=weeks.profile_of(session, room, today),
         seasons=seasons.of_room(session, room, today),
         voices=seasons.voices(session, room, today, state.settings.min_group),
     )
-
-
-def profile_of(session: Session, room: Room, today: date) -> Profile:
-    """What the last weeks say of its air and size; of an office of one, nothing of who is there."""
-    from experiments import profile  # noqa: PLC0415 - numpy, pandas: not before a page needs them
-
-    wanted = [key for key in profile.OUTCOMES if not (room.capacity == 1 and key == "people_peak")]
-    first = today - timedelta(days=PROFILE_DAYS)
-    found = outcomes.between(session, first, today - timedelta(days=1), [room.slug], wanted)
-    return profile.profile(found, room.capacity, room.volume_m3)
-
-
-def stretch_end(placed: Sequence[Placement], at: datetime, until: date | None) -> datetime:
-    """Midnight after the day asked for, else after the last one heard of; last midnight at the latest."""
-    seen = [each.device.last_seen.astimezone(at.tzinfo).date() for each in placed if each.device.last_seen]
-    yesterday = at.date() - timedelta(days=1)
-    last = max(EARLIEST, min(until or max(seen, default=yesterday), yesterday))
-    return datetime.combine(last + timedelta(days=1), time(), at.tzinfo)
 
 
 def _device(

@@ -10,12 +10,12 @@ from fastapi.responses import RedirectResponse
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 from dashboards.pages.people import SecondFactorPage
+from service.asked import Typed
 from service.auth import COOKIE, Person, SignedIn, cookie, csrf_checked
 from service.registry import people, second_factor, users
 from service.web.passwords import tell
 from service.web.reply import reply
 from service.web.sign_in_code import fault
-from service.web.typed import Typed
 
 if TYPE_CHECKING:
     from service.registry.tables import User

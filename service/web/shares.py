@@ -9,17 +9,16 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from dashboards import render
-from dashboards.language import LOCALES
 from dashboards.pages.frame import Frame
 from dashboards.pages.shares import SharedPage, ShareGonePage, ShareLine, SharesPage
+from service import experiment_file
+from service.asked import Number, Typed, now
 from service.auth import Facilities, Person, csrf_checked
 from service.registry import experiments, shares
 from service.registry.shares import LASTING, TooManyShares
 from service.throttle import Throttle, address_of
-from service.web.experiments import whole_page
-from service.web.reply import error, locale, now, reply
+from service.web.reply import error, locale, reply
 from service.web.sign_in import OF_ADDRESS, WINDOW
-from service.web.typed import Number, Typed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from dashboards.pages.experiments import ExperimentPage
     from service.registry.tables import Experiment, Share
 
 router = APIRouter(include_in_schema=False)
@@ -84,7 +82,8 @@ def shares_page(request: Request, person: Facilities, slug: str, done: str = "")
 @router.post("/experiments/{slug}/shares", dependencies=CHECKED)
 def make_share(request: Request, person: Facilities, slug: str, days: Typed = "") -> Response:
     """A link to the page as it is now, shown once: only its hash is kept."""
-    with request.app.state.registry.session() as session:
+    at, state = now(request), request.app.state
+    with state.registry.session() as session:
         experiment = experiments.find(session, slug)
         if experiment is None:
             return error(request, 404, "not_found")
@@ -92,13 +91,15 @@ def make_share(request: Request, person: Facilities, slug: str, days: Typed = ""
             return reply(request, _page(request, session, experiment, person), 403, person)
         if days not in map(str, LASTING):
             return reply(request, _page(request, session, experiment, person, mistake="days"), 422, person)
-        frozen = frozen_of(whole_page(request, session, experiment))
+        whole = experiment_file.whole(session, state.store, experiment, at, state.settings.min_group)
         try:
-            token = shares.make(session, experiment, frozen, person.name, now(request), int(days))
+            token = shares.make(
+                session, experiment, experiment_file.frozen(whole), person.name, at, int(days)
+            )
         except TooManyShares:
             return reply(request, _page(request, session, experiment, person, mistake="many"), 409, person)
         # where this person is, not TEMOIN_PUBLIC_URL: that may be the forms' own address
-        link, until = f"{request.base_url}s/{token}", now(request) + timedelta(days=int(days))
+        link, until = f"{request.base_url}s/{token}", at + timedelta(days=int(days))
         page = _page(request, session, experiment, person, link=link, until=until)
     return reply(request, page, person=person)
 
@@ -113,15 +114,6 @@ def revoke_share(request: Request, person: Facilities, slug: str, number: Number
         if experiment is None or not shares.revoke(session, experiment, number, now(request)):
             return error(request, 404, "not_found")
     return RedirectResponse(f"/experiments/{experiment.slug}/shares?done=revoked", 303)
-
-
-def frozen_of(page: ExperimentPage) -> dict[str, str]:
-    """What a link shows: the page in each language, as nobody signed in, without a link inside the house."""
-    framed = {each: render.page(page, each, Frame()) for each in LOCALES}
-    main = {
-        each: html.partition('<main id="main">')[2].rpartition("</main>")[0] for each, html in framed.items()
-    }
-    return {"title": page.title} | main
 
 
 def _page(

@@ -18,6 +18,7 @@ from starlette.concurrency import run_in_threadpool
 from dashboards import letters
 from dashboards.pages.people import Kept, SignInPage
 from service import mail
+from service.asked import Typed
 from service.auth import (
     cookie,
     csrf_checked,
@@ -36,7 +37,6 @@ from service.throttle import Throttle, address_of
 from service.web.kept import carried, resume
 from service.web.reply import locale, reply
 from service.web.sign_in_code import asked, code_page, fault, whose
-from service.web.typed import Typed
 
 if TYPE_CHECKING:
     from service.auth import How, Person

@@ -11,10 +11,10 @@ from fastapi.responses import RedirectResponse
 
 from dashboards.pages.places import PastedLine, RoomFactsPage, SiteLine, SitePage, SitesPage
 from service import places
+from service.asked import Sent, Typed, now
 from service.auth import Facilities, Person, csrf_checked
 from service.registry import rooms
-from service.web.reply import Instead, error, now, reply
-from service.web.typed import Sent, Typed
+from service.web.reply import Instead, error, reply
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -87,11 +87,11 @@ def close_site(
             places.close(session, site, places.public_holidays(int(year)), now(request))
             return _done(slug)
         reason = " ".join(reason.split())
-        mistakes = places.closure_mistakes(reason)
         try:
             when = date.fromisoformat(day.strip())
         except ValueError:
-            mistakes = {"day": "bad", **mistakes}
+            when = date.min  # no day of ours either
+        mistakes = places.closure_mistakes(when, reason)
         if mistakes:
             typed = {"day": day, "reason": reason}
             raise Instead(_one, request, person, slug, status=422, mistakes=mistakes, typed=typed)
@@ -244,6 +244,7 @@ def _one(  # noqa: PLR0913 - what may be said of one site
             rooms=tuple((room.slug, room.name, room.floor, room.capacity) for room in site.rooms),
             closures=tuple((closure.day, closure.reason) for closure in site.closures),
             form=hours or places.Hours(site.name, site.opens, site.closes, site.weekdays),
+            today=now(request).date(),
             years=_years(request),
             typed=typed or {},
             rows=rows,

@@ -41,6 +41,7 @@ from dashboards.pages.experiments import (
     CoverageStrip,
     DayLost,
     Decided,
+    ExampleFile,
     ExperimentLine,
     ExperimentPage,
     ExperimentsPage,
@@ -538,7 +539,9 @@ def site_pages() -> dict[str, Page]:
     )
     rooms = (("loire", "Loire", "2", 10), ("erdre", "Erdre", None, None))
     closed = ((date(2026, 5, 1), "Fête du Travail"), (date(2026, 5, 15), "pont"))
-    whole = SitePage(lines[0], rooms, closed, Hours("Hôtel de ville"), (2025, 2026, 2027), seen="x")
+    whole = SitePage(
+        lines[0], rooms, closed, Hours("Hôtel de ville"), date(2026, 5, 8), (2025, 2026, 2027), seen="x"
+    )
     read = (
         PastedLine(1, "Loire", 10, "2", 24.5, None, known=True),
         PastedLine(2, "Vilaine", 8, None, None, 61.0),
@@ -554,7 +557,7 @@ def site_pages() -> dict[str, Page]:
         "sites": SitesPage(lines, Hours("")),
         "sites-wrong": SitesPage((), Hours("", weekdays="", mistakes={"name": "missing", "weekdays": "missing"}), {"name": "missing", "weekdays": "missing"}),
         "site": whole,
-        "site-empty": SitePage(lines[1], (), (), Hours("Annexe"), (2025, 2026, 2027), seen="x", saved=True),
+        "site-empty": SitePage(lines[1], (), (), Hours("Annexe"), date(2026, 5, 8), (2025, 2026, 2027), seen="x", saved=True),
         "site-list": replace(whole, rows=read, typed={"list": "Loire;10"}),
         "site-list-wrong": replace(whole, rows=wrong, typed={"list": "Loire;10"}),
         "room-facts": facts,
@@ -714,13 +717,13 @@ def gallery() -> dict[str, Page]:
         **room_pages(),
         "home": home(every),
         "home-quiet": HomePage(NOW.date(), running=(every[3],), rooms=16, devices=52, answers_week=143, silent_elsewhere=1, quarantined=2),
-        "home-empty": HomePage(NOW.date(), path={"rooms": False, "heard": False, "placed": False, "experiment": False}),
-        "home-begun": HomePage(NOW.date(), path={"rooms": True, "heard": True, "placed": False, "experiment": False}, rooms=8),
+        "home-empty": HomePage(NOW.date(), path={"rooms": False, "heard": False, "placed": False, "experiment": False}, example=ExampleFile(NOW.date())),
+        "home-begun": HomePage(NOW.date(), path={"rooms": True, "heard": True, "placed": False, "experiment": False}, rooms=8, example=ExampleFile(NOW.date())),
         "home-store-away": HomePage(NOW.date(), standstill=Standstill("store", NOW - timedelta(hours=3), 41_250)),
         "home-full": HomePage(NOW.date(), standstill=Standstill("full", None, 1)),
         "home-progress": HomePage(NOW.date(), progress=Progress(31, 84, "history")),
-        "experiments": ExperimentsPage(every),
-        "experiments-empty": ExperimentsPage(()),
+        "experiments": ExperimentsPage(every, ExampleFile(NOW.date())),
+        "experiments-empty": ExperimentsPage((), ExampleFile(NOW.date())),
         "rooms": RoomsPage((SiteRooms("hdv", "Hôtel de ville", rooms), SiteRooms("beaulieu", "Beaulieu", ())), date(2026, 4, 27)),
         "rooms-empty": RoomsPage((), date(2026, 4, 27)),
         **compare_pages(),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from states import CO2, GOOD, PRIMARY, SWITCH, around, coverage, room_pages
@@ -11,7 +12,9 @@ from states import CO2, GOOD, PRIMARY, SWITCH, around, coverage, room_pages
 from dashboards import charts, series
 from dashboards.language import language
 from dashboards.pages.experiments import CoverageDay
-from dashboards.pages.rooms import Daily
+from dashboards.pages.rooms import Daily, Series
+
+PARIS = ZoneInfo("Europe/Paris")
 
 
 @pytest.mark.parametrize(
@@ -131,3 +134,21 @@ def test_earlier_and_later_lead_to_the_stretches_beside_this_one() -> None:
     page = replace(page, start=midnight - timedelta(days=1), end=midnight)
     assert page.earlier == (midnight - timedelta(days=2)).date()
     assert page.later == midnight.date()
+
+
+@pytest.mark.parametrize(("day", "hours"), [(date(2026, 3, 29), 23), (date(2026, 10, 25), 25)])
+def test_a_day_on_which_clocks_change_is_drawn_as_long_as_it_was(
+    monkeypatch: pytest.MonkeyPatch, day: date, hours: int
+) -> None:
+    start, end = (datetime.combine(day + timedelta(days=n), time(), PARIS) for n in (0, 1))
+    points = tuple(
+        ((start.astimezone(UTC) + timedelta(hours=n)).astimezone(PARIS), 500.0 + n) for n in range(hours)
+    )
+    page = replace(room_pages()["room"], start=start, end=end, span="day", series=(Series("co2", points),))
+    drawn_at: list[float] = []
+    monkeypatch.setattr(series, "_marks", lambda _kind, marked, *_: drawn_at.extend(x for x, _ in marked))
+    drawn = series.series(page.series[0], page, language("fr"))
+    assert drawn is not None
+    assert drawn_at == pytest.approx([1000 * n / hours for n in range(hours)], abs=0.1)
+    ticks = {tick.label: tick.at for tick in drawn.ticks}
+    assert ticks["12\u202fh"] == pytest.approx(100 * (hours - 12) / hours, abs=0.01)

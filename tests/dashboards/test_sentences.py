@@ -10,6 +10,7 @@ from states import GOOD, experiments
 
 from dashboards import render, words
 from dashboards.language import language
+from dashboards.pages.frame import Frame
 from experiments.reason import Reason
 
 EXPECTED = {
@@ -29,6 +30,7 @@ EXPECTED = {
     "no-threshold": ("35 minutes de plus par jour", "Pas de seuil, pas de verdict", "unsure"),
     "voice-primary": ("58 réponses sur 100", "Pas encore prouvé : prolonger ou ajuster", "warn"),
 }
+CAMILLE = Frame("/experiments/tables", "", "Camille", "token", 0, "facilities")
 SPACES = str.maketrans("\u202f\u00a0", "  ")
 
 
@@ -114,3 +116,30 @@ def test_fragile_says_how_often_it_is_said_of_rooms_that_are_all_alike() -> None
     numbers = {"ratio": 1.9, "limit": 1.5, "chance": 0.552}
     assert "1 fois sur 2" in words.reason(Reason("sd_ratio", numbers), "fr").translate(SPACES)
     assert "1 time in 2" in words.reason(Reason("sd_ratio", numbers), "en")
+
+
+def test_an_ended_experiment_says_how_its_decision_is_kept_until_there_is_one() -> None:
+    """Whoever must decide is never left with a verdict and no next step; a share link has none to offer."""
+    pages = experiments()
+    waiting = render.page(pages["generalise"], "fr", CAMILLE)
+    assert 'href="#decision"' in waiting
+    assert "[experiments.decision]" in waiting
+    assert "[experiments.decision]" not in render.page(pages["decided"], "fr", CAMILLE)
+    assert "decision" not in render.page(pages["generalise"], "fr")
+
+
+def test_each_guardrail_has_its_reason_though_several_share_a_code() -> None:
+    ended = experiments()["generalise"]
+    assert ended.result is not None
+    air, noise = (
+        Reason("guardrail_held", {"outcome": key, "margin": 5.0})
+        for key in ("co2_occupied", "sound_background")
+    )
+    html = render.page(replace(ended, result=replace(ended.result, reasons=(air, noise, air))), "fr")
+    assert html.count("garde-fou tenu") == 2
+
+
+def test_what_was_observed_is_told_by_arm_in_words() -> None:
+    html = render.page(experiments()["running"], "fr")
+    strips = html.partition('class="rows strip"')[2].partition("</figure>")[0]
+    assert strips.index("Salles réaménagées") < strips.index("Salles témoins")

@@ -130,6 +130,9 @@ def test_dates_are_written_as_each_language_does() -> None:
     assert fr.day(date(2026, 4, 11)) == "11\xa0avril"
     assert fr.moment(datetime(2026, 2, 24, 16, 12)) == "24\xa0février 2026 à 16\u202fh\u202f12"  # noqa: DTZ001 - shown as it is
     assert en.moment(datetime(2026, 2, 24, 16, 12)) == "24\xa0February 2026 at 16:12"  # noqa: DTZ001 - shown as it is
+    morning, noon = datetime(2026, 3, 2, 9, 5), datetime(2026, 3, 2, 12)  # noqa: DTZ001 - shown as it is
+    assert fr.moments(morning, noon) == "2\xa0mars 2026 à 9\u202fh\u202f05\xa0– 12\u202fh\u202f00"
+    assert fr.moments(noon, noon) == fr.moment(noon)
     assert fr.days(date(2025, 12, 1), date(2026, 1, 5)) == "1er\xa0décembre 2025\xa0– 5\xa0janvier 2026"
 
 

@@ -203,6 +203,16 @@ def test_opening_hours_are_local_on_the_night_the_clocks_change():
     assert day_of(readings, day=day)["loire", "occupied_minutes"][0] == pytest.approx(60)
 
 
+def test_opening_hours_that_begin_in_the_hour_that_is_skipped_keep_no_other_room_from_its_day():
+    day = date(2026, 3, 29)
+    night = OpenRoom("vilaine", capacity=4, opens=2 * 60 + 30, closes=3 * 60)
+    at = [datetime(2026, 3, 29, 5, tzinfo=UTC) + timedelta(minutes=5 * i) for i in range(150)]
+    readings = pd.DataFrame({"device": "g/cam", "metric": "people", "time": pd.to_datetime(at), "value": 3.0})
+    found = day_of(readings, rooms=(LOIRE, night), day=day)
+    assert found["vilaine", "occupied_minutes"] == (None, 0.0)
+    assert found["loire", "occupied_minutes"][0] == pytest.approx(600)
+
+
 # ------------------------------------------------------------------------------- what the comparison rests on
 
 

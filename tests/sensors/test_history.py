@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zipfile
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -236,6 +236,34 @@ def test_the_hour_that_comes_twice_is_told_by_the_order_of_lines(read):
     lines = read("t,x\n" + "".join(f"{hour},500\n" for hour in hours), toml)
     told = [line.readings[0].time.strftime("%H:%M") for line in lines]
     assert told == ["23:30", "00:00", "00:30", "01:00", "01:30"]
+
+
+HOURS = ["01:30", "02:00", "02:30", "02:00", "02:30", "03:00"]  # of 26 October 2025, in the order of time
+TIMED = 'device = {name = "a"}\ntime = {column = "t", zone = "Europe/Paris"}\n'
+LONG = f'{TIMED}[long]\nmetric = "what"\nvalue = "x"\n[columns]\nco2 = "co2"\ntemp = "temperature"\n'
+WIDE_TIMED = f'{TIMED}[columns]\nco2 = "co2"\ntemp = "temperature"\n'
+
+
+@pytest.mark.parametrize(
+    ("header", "toml", "rows"),
+    [
+        ("t,what,x", LONG, [f"{hour},{what},20" for hour in HOURS for what in ("co2", "temp")]),
+        ("t,what,x", LONG, [f"{hour},{what},20" for what in ("co2", "temp") for hour in HOURS]),
+        ("t,what,x", LONG, [f"{hour},{what},20" for hour in reversed(HOURS) for what in ("co2", "temp")]),
+        ("t,co2,temp", WIDE_TIMED, [f"{hour},20,20" for hour in reversed(HOURS)]),
+        ("t,co2,temp", WIDE_TIMED, [f"{hour},{cells}" for hour in HOURS for cells in ("20,", ",20")]),
+    ],
+    ids=["by time", "by metric", "newest first", "wide, newest first", "wide, a row a metric"],
+)
+def test_each_metric_goes_once_through_the_hour_that_comes_twice(
+    read, header: str, toml: str, rows: list[str]
+):
+    told: dict[str, list[datetime]] = {"co2": [], "temperature": []}
+    for line in read(f"{header}\n" + "".join(f"2025-10-26 {row}\n" for row in rows), toml):
+        for reading in line.readings:
+            told[reading.metric].append(reading.time)
+    half_hours = [datetime(2025, 10, 25, 23, 30, tzinfo=UTC) + n * timedelta(minutes=30) for n in range(6)]
+    assert [sorted(times) for times in told.values()] == [half_hours, half_hours]
 
 
 def test_the_hour_that_never_was_is_a_fault(read):

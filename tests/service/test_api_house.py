@@ -138,6 +138,11 @@ def test_a_day_that_is_none_has_a_sentence(asking, day):
     told(asking.delete(f"sites/mairie/closures/{day}"))
 
 
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+def test_a_site_is_not_closed_in_another_century(asking, day):
+    assert "day" in told(asking.put(f"sites/mairie/closures/{day}", json={"reason": ""}))
+
+
 def test_a_name_that_is_taken_is_a_conflict(asking):
     assert "name" in told(asking.post("sites", json={"name": "MAIRIE"}), 409)
     assert "name" in told(asking.post("sites/mairie/rooms", json={"name": "LOIRE"}), 409)

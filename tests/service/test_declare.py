@@ -6,11 +6,12 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+import time_machine
 from sqlalchemy import func, select
 
 from service.declare import DeclarationRejected, declare
 from service.registry import experiments
-from service.registry.tables import Device, Experiment, Placement, Room, Site, StaleDay
+from service.registry.tables import Change, Device, Experiment, Placement, Room, Site, StaleDay
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "declare.md"
 BLOCKS = re.findall(r"```(toml|console)\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
@@ -118,7 +119,9 @@ def line_of(text, words):
         ('{ room = "nive", start = 2026-01-12T09', '{ room = "nive", start = 2026-01-11T09',
          "devices 2 › placements 2: begins while the device is still placed elsewhere"),
         ("ends = 2026-05-29", "ends = 2025-05-29", "ends: is 2025-05-29, before starts"),
-        ("starts = 2026-01-12", 'starts = "lundi"', "starts: should be a day such as 2026-03-02"),
+        ("ends = 2026-05-29", "ends = 9999-12-31", "ends: should be a day of this century"),
+        ("end = 2026-01-12T09:30:00 },", "end = 0001-01-01 },", "placements 1 › end: should be a day"),
+        ("starts = 2026-01-12", 'starts = "lundi"', "starts: should be a day of this century such as"),
         ("switch = { adour = 2026-03-02", "switch = { adour = 2026-01-12", "switch › adour: is 2026-01-12"),
         ('baseline = ["leyre", "nive"]', 'baseline = ["leyre", "nive", "adour"]', "« adour » is both"),
         ('baseline = ["leyre", "nive"]', 'baseline = ["leyre", "nivelle"]', "there is no room « nivelle »"),
@@ -227,6 +230,21 @@ def test_declared_after_its_switch_is_retrospective(declared):
     assert done.changes[-1].endswith("declared after its switch: retrospective")
 
 
+@pytest.mark.parametrize(
+    ("zone", "now", "late"),
+    [
+        ("Pacific/Noumea", datetime(2026, 3, 1, 22, tzinfo=UTC), True),  # nine in the morning of the switch
+        ("Pacific/Noumea", datetime(2026, 3, 1, 12, tzinfo=UTC), False),
+        ("America/Guadeloupe", datetime(2026, 3, 2, 1, tzinfo=UTC), False),  # nine in the evening before
+        ("America/Guadeloupe", datetime(2026, 3, 2, 5, tzinfo=UTC), True),
+    ],
+)
+def test_whether_it_was_declared_before_its_switch_is_told_by_the_local_day(registry, zone, now, late):
+    with registry.session() as session:
+        done = declare(session, CITY, "Camille", now, ZoneInfo(zone))
+    assert done.changes[-1].endswith("retrospective") is late
+
+
 def test_a_draft_changed_after_its_switch_is_retrospective_too(declared):
     declared(CITY.replace("interim = false", "lock = false"))
     declared(CITY.replace("useful = 20", "useful = 5"), datetime(2026, 4, 1, tzinfo=UTC))
@@ -327,3 +345,23 @@ def test_a_new_name_computes_nothing(declared):
     heard(declared.registry, "hdv/people-1", at(date(2026, 1, 11)), at(date(2026, 1, 13)))
     declared(CITY.replace('name = "Salle Nive"', 'name = "Salle de la Nive"'))
     assert stale(declared.registry) == []
+
+
+@time_machine.travel(BEFORE, tick=True)
+def test_a_check_keeps_nothing_and_says_what_could_be_told(temoin, registry, tmp_path):
+    file = tmp_path / "city.toml"
+    file.write_text(CITY, encoding="utf-8")
+    code, said, _ = temoin("declare", str(file), "--check")
+    assert code == 0
+    assert "created experiment tables-hautes" in said
+    assert "2 refitted rooms and 2 baseline rooms: without a possible conclusion" in said
+    assert said.splitlines()[-1].startswith("This was a check: nothing was kept")
+    assert count(registry, Experiment) == count(registry, Room) == count(registry, Change) == 0
+    temoin("declare", str(file))
+    assert count(registry, Experiment) == 1
+
+
+def test_a_check_of_what_is_wrong_says_it_as_ever(temoin, tmp_path):
+    file = tmp_path / "city.toml"
+    file.write_text("[[sites]]", encoding="utf-8")
+    assert temoin("declare", str(file), "--check")[0] == 3

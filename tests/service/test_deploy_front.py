@@ -19,8 +19,8 @@ import pytest
 from dashboards.render import assets
 from service.registry import Registry
 from service.registry.tables import Room, Site
+from service.room_form import room_key
 from service.settings import Settings
-from service.web.form import room_key
 
 CADDY = shutil.which("caddy")
 DEPLOY = Path(__file__).parents[2] / "service" / "deploy"
@@ -90,8 +90,7 @@ def house(tmp_path_factory):
         "TEMOIN_PUBLIC_URL": "https://localhost",
     }
     process = subprocess.Popen([sys.executable, "-c", SERVE], env=environment, cwd=data)
-    state = SimpleNamespace(settings=settings)
-    key = room_key(SimpleNamespace(app=SimpleNamespace(state=state)), "loire")
+    key = room_key(settings, "loire")
     try:
         wait_for(port, process)
         yield SimpleNamespace(upstream=f"127.0.0.1:{port}", form=f"/r/loire?k={key}")

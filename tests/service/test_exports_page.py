@@ -60,6 +60,12 @@ def test_readings_are_of_the_days_asked_for(analyst, tmp_path, app):
     assert len(analyst.get("/export/readings.csv", params=before).text.splitlines()) == 1
 
 
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_days_to_come_have_no_reading(analyst, kind):
+    days = {"first": "9999-12-01", "last": "9999-12-31"}
+    assert analyst.get(f"/export/readings.{kind}", params=days).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("first", "last", "words"),
     [

@@ -8,12 +8,14 @@ from html import unescape
 
 import pytest
 
+from dashboards.pages.experiments import ExampleFile
+from experiments import plan
 from service.declare import declare
 from service.registry import experiments, users
+from service.registry.tables import Experiment
 
 ROOMS = '[[sites]]\nslug = "hv"\nname = "Hôtel de ville"\n' + "".join(
-    f'[[sites.rooms]]\nslug = "{slug}"\nname = "{slug}"\ncapacity = 8\n'
-    for slug in ("erdre", "loire", "cens", "isac", "maine")
+    f'[[sites.rooms]]\nslug = "{slug}"\nname = "{slug}"\ncapacity = 8\n' for slug in ExampleFile.ROOMS
 )
 
 
@@ -23,11 +25,13 @@ def test_the_example_of_a_file_is_one_that_can_be_declared(reader, registry, set
     page = reader.get(f"{path}?lang={lang}").text
     file = unescape(re.search(r"(?s)<pre>(\[\[experiments\]\].*?)</pre>", page)[1])
     with registry.session() as session:
-        now = datetime(2026, 11, 24, tzinfo=UTC)
+        now = datetime.now(UTC)
         declare(session, ROOMS + file, "Camille", now, settings.zone)
         found = experiments.find(session, "tables-hautes")
         assert experiments.status(found, now.date()) == "planned"
         assert experiments.compared(found)
+    treated = sum(arm.switch is not None for arm in found.arms)
+    assert plan(treated, len(found.arms) - treated).grade == "decision"
 
 
 @pytest.mark.parametrize("path", ["/", "/experiments"])
@@ -39,7 +43,16 @@ def test_the_example_names_the_rooms_that_are_there(reader, registry, settings, 
     file = unescape(re.search(r"(?s)<pre>(\[\[experiments\]\].*?)</pre>", reader.get(path).text)[1])
     with registry.session() as session:
         declare(session, file, "Camille", now, settings.zone)
-        assert len(experiments.find(session, "tables-hautes").arms) == 5
+        assert len(experiments.find(session, "tables-hautes").arms) == 7
+
+
+def test_whoever_has_experiments_is_still_told_how_one_begins(browser_of, registry, settings):
+    now = datetime(2026, 11, 24, tzinfo=UTC)
+    with registry.session() as session:
+        declare(session, ROOMS, "Camille", now, settings.zone)
+        session.add(Experiment(slug="essai", title="Essai", declared_at=now, assignment="lot", sheet={}))
+    assert "[[experiments]]" in browser_of("facilities").get("/experiments").text
+    assert "[[experiments]]" not in browser_of("reader").get("/experiments").text
 
 
 def test_an_installation_that_nobody_may_sign_in_to_says_what_to_type(stranger, registry):

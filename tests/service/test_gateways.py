@@ -467,7 +467,7 @@ def test_a_source_whose_sensors_are_of_another_name_is_under_seal_with_them(regi
         ))  # fmt: skip
         gateways.count(session, [("v3/city@tenant/devices/a/up", 1, now)] * 7, [])
     with registry.session() as session:
-        [source] = sources.everything(session, now)
+        [source] = sources.everything(session, now, UTC)
     assert (source.name, {n for _, n in source.messages}) == ("v3", {None})
 
 

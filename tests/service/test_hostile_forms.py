@@ -7,7 +7,6 @@ import sqlite3
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from html.parser import HTMLParser
-from types import SimpleNamespace
 from urllib.parse import urlencode, urlsplit
 
 import pytest
@@ -32,6 +31,7 @@ from service.registry.tables import (
     Room,
     Site,
 )
+from service.room_form import room_key
 from service.throttle import Throttle
 from service.web import form as room_form
 
@@ -661,7 +661,7 @@ def test_a_line_of_ipv6_answers_as_one_address(app, registry, monkeypatch):
     monkeypatch.setattr(room_form, "FASTEST", 0.0)
     with registry.session() as session:
         session.add(Room(slug="loire", name="Loire", site=Site(slug="mairie", name="Mairie"), capacity=8))
-    key = room_form.room_key(SimpleNamespace(app=app), "loire")
+    key = room_key(app.state.settings, "loire")
     statuses = []
     for host in ("2001:db8::1", "2001:db8::2", "2001:db8:0:1::1"):
         visitor = TestClient(app, follow_redirects=False, client=(host, 5000))

@@ -120,6 +120,16 @@ def test_only_one_process_holds_the_jobs(jobs, settings, house, store):
     assert not jobs.once(NEXT_NIGHT + timedelta(minutes=4)).held
 
 
+def test_a_lease_from_a_clock_that_was_wrong_keeps_nobody_from_the_jobs(jobs, settings, house, store):
+    assert jobs.once(NEXT_NIGHT + timedelta(days=1)).held  # and then it died, and the clock was put right
+    assert Jobs(settings, house, store).once(NEXT_NIGHT).held
+
+
+def test_a_clock_that_is_a_minute_ahead_keeps_its_lease(jobs, settings, house, store):
+    assert jobs.once(NEXT_NIGHT + timedelta(minutes=1)).held
+    assert not Jobs(settings, house, store).once(NEXT_NIGHT).held
+
+
 def test_a_process_that_ends_lets_go_at_once(jobs, settings, house, store):
     stop = threading.Event()
     stop.set()

@@ -236,8 +236,8 @@ def test_whoever_has_another_second_factor_is_told_by_mail(mailing, registry, ca
 @pytest.mark.parametrize(
     ("password", "again", "sentence"),
     [
-        ("short", None, "12 signes au moins"),
-        ("x" * 129, None, "128 signes au plus"),
+        ("short", None, "12 caractères au moins"),
+        ("x" * 129, None, "128 caractères au plus"),
         ("Motdepasse2026!", None, "parmi les premiers"),
         ("Camille.Ville", None, "parmi les premiers"),
         (NEW, OLD, "diffèrent"),

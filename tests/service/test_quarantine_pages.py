@@ -19,12 +19,12 @@ NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 SAMPLE = {"v": {"t1": 214, "co2": 612}, "sn": "A17", "fw": "1.4"}
 
 
-def refuse(registry, *messages, code="unknown_format"):
+def refuse(registry, *messages, code="unknown_format", source="mqtt-abc"):
     refusals = [
         Refusal(number, Message(topic, body, NOON + timedelta(seconds=number)), f"{code}: not understood")
         for number, (topic, body) in enumerate(messages, 1)
     ]
-    river.RegistryQuarantine(registry).put("mqtt-abc", refusals)
+    river.RegistryQuarantine(registry).put(source, refusals)
 
 
 @pytest.fixture
@@ -75,6 +75,17 @@ def test_the_form_guesses_what_it_can(staff):
     assert form["device_field"] == "/sn"
     assert form["choice/v/co2"] == "co2|ppm"
     assert form["choice/v/t1"] == ""
+
+
+def test_what_fields_mean_is_asked_first_only_where_that_mends_it(staff, registry):
+    """A clock to be set is not buried under a form that does not set it."""
+    refuse(registry, ("usine/c17/etat", json.dumps(SAMPLE).encode()), code="clock_behind", source="http")
+    asked, other = (staff.get(f"/quarantine/{cause}").text for cause in (1, 2))
+    assert asked.index("Dire ce que cela veut dire") < asked.index("Écarter")
+    assert other.index("Écarter</h2>") < other.index("Dire ce que cela veut dire") < other.index("<details>")
+    form = sent(other, "/quarantine/2/map") | {"device_from": "topic", "time_from": "reception"}
+    tried = staff.post("/quarantine/2/map", data={**form, "csrf": staff.csrf, "do": "try"}).text
+    assert "<details open>" in tried  # what was typed is in sight when it comes back
 
 
 def test_a_message_that_is_one_value_is_called_the_whole_message(staff, registry):

@@ -226,7 +226,7 @@ def test_migrating_loses_nothing_that_refers_to_what_is_rebuilt(empty_registry):
     """Who signs in how, whose an experiment is, its rooms: SQLite deletes them with a dropped table."""
     empty_registry.migrate("0019")
     write(empty_registry, OLD)
-    empty_registry.migrate("0022")
+    empty_registry.migrate("0023")
     write(empty_registry, LATER)
     empty_registry.migrate()
     with empty_registry.session() as session:
@@ -268,7 +268,7 @@ def test_a_number_is_not_given_to_another_once_it_was_somebodys(empty_registry, 
         return numbers
 
     trial = Experiment(slug="x", title="X", declared_at=now, sheet={})
-    empty_registry.migrate("0022")
+    empty_registry.migrate("0023")
     with empty_registry.session() as session:
         session.add_all(four("a"))
     empty_registry.migrate()

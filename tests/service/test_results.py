@@ -6,10 +6,11 @@ import hashlib
 import json
 import re
 import zlib
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import numpy as np
 import pytest
+import time_machine
 from sqlalchemy import select
 from typer.testing import CliRunner
 
@@ -361,7 +362,7 @@ def test_rooms_without_a_baseline_have_no_plan(trial):
         assert results.result_of(session, of(session), AFTER).verdict == "cannot_conclude"
 
 
-def test_a_day_that_does_not_count_says_which_sensor_was_silent(trial, browser_of, monkeypatch):
+def test_a_day_that_does_not_count_says_which_sensor_was_silent(trial, browser_of):
     day = date(2026, 2, 10)
     with trial.session() as session:
         loire = session.scalars(select(Room).where(Room.slug == "loire")).one()
@@ -375,8 +376,10 @@ def test_a_day_that_does_not_count_says_which_sensor_was_silent(trial, browser_o
         session.add(DeviceDay(device_key="g/quiet", day=day, messages=40, longest_gap=5 * 3600))
         session.add(DeviceDay(device_key="g/dead", day=day, messages=0, longest_gap=86_400))
         session.get(Outcome, (loire.id, "occupied_minutes", day)).coverage = 0.4
-    monkeypatch.setattr("service.web.experiments.today", lambda _request: DURING)
-    page = browser_of("reader").get("/experiments/tables").text.replace("\u202f", " ").replace("\xa0", " ")
+    with time_machine.travel(datetime.combine(DURING, time(9), UTC), tick=True):
+        page = (
+            browser_of("reader").get("/experiments/tables").text.replace("\u202f", " ").replace("\xa0", " ")
+        )
     why = page[page.index("Pourquoi des journées") :]
     assert re.search(
         r"10 février.*Loire.*40 %.*g/dead</a> : aucun message.*Comptage &lt;b&gt;</a> : 5 h", why, re.DOTALL

@@ -217,7 +217,7 @@ def test_the_list_says_who_made_it_and_when_it_was_used(sharer, stranger):
     stranger.get(path)
     page = sharer.get("/experiments/tables/shares").text
     assert "ouvert la dernière fois le" in page
-    assert "Fait par Facilities" in page
+    assert "Créé par Facilities" in page
     assert path not in page
 
 

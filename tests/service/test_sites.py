@@ -150,6 +150,31 @@ def test_public_holidays_of_a_year_and_days_of_ones_own(staff, site):
         assert post(staff, "/site/mairie/closed", **wrong).status_code == 422
 
 
+def test_closed_days_that_are_past_are_folded_below_those_to_come(staff, site):
+    today = datetime.now(UTC).date()
+    with site.session() as session:
+        found = session.scalars(select(Site)).one()
+        for days, reason in ((-9, "Ancien"), (9, "Prochain")):
+            found.closures.append(Closure(day=today + timedelta(days=days), reason=reason))
+    page = staff.get("/site/mairie").text
+    assert page.index("Prochain") < page.index("<summary>") < page.index("Ancien")
+
+
+def test_a_volume_is_shown_as_it_is_written_in_french(staff, site):
+    with site.session() as session:
+        session.scalars(select(Room)).one().volume_m3 = 75.4
+    assert 'value="75,4"' in staff.get("/rooms/loire/facts").text
+    assert 'value="75.4"' in staff.get("/rooms/loire/facts", params={"lang": "en"}).text
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "0026-05-01", "9999-12-31"])
+def test_a_day_of_another_century_is_a_slip_and_marks_nothing(staff, site, day):
+    answer = post(staff, "/site/mairie/closed", day=day, reason="Pont")
+    assert answer.status_code == 422
+    assert f'value="{day}"' in answer.text
+    assert marked(site) == 0
+
+
 def test_why_a_site_is_closed_is_kept_whole_or_not_at_all(staff, site):
     told = {"day": "2026-12-24", "reason": "é" * 121}
     long = post(staff, "/site/mairie/closed", **told)

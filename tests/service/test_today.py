@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -106,7 +107,17 @@ def test_what_waits_comes_before_what_runs_and_what_was_learned(house, reader):
     assert places == sorted(places)
     assert "Rien ne vous attend" not in page
     assert page.index("/experiments/fini") < places[1]
+    told = re.sub("<[^>]+>", "", page[: places[0]])
+    assert (
+        "1 décision à prendre, 1 expérience à regarder, 1 capteur muet dans une expérience et "
+        "1 échéance dans les quatorze jours."
+    ) in told
     assert "Les tables hautes servent peu." in page
+
+
+def test_what_was_learned_is_cut_between_two_words(house, reader):
+    add(house, "appris", -200, -150, -100, decision=decision("extend", "mots, " * 40))
+    assert "mots, mots…</p>" in said(reader)
 
 
 def test_what_runs_comes_with_what_one_may_say_meanwhile(house, reader):
