@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from experiments.changes import Floats
 
-K_ANSWERS = 5  # fewer in a room and period are neither shown nor compared
+K_ANSWERS = 5  # fewer in a room and period are neither shown nor compared; an installation may ask for more
 RATIO_LIMIT = 2.0  # answers a room, one arm against the other: beyond it t rejects up to 10 %
 MOST_FLIPS = 1_000
 

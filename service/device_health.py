@@ -65,11 +65,11 @@ def findings(session: Session, now: datetime, zone: tzinfo) -> list[Finding]:
     refused = _refused(session, now - LEARNED)
     looked_at = placed.keys() | refused.keys()  # what is in no room harms nothing by being silent
     days = device_days.since(session, today - LEARNED, looked_at)
-    running = _running(session, today)
+    running, discreet = experiments.running_in(session, today), _discreet(session, now, today)
     found = []
     for device in devices.some(session, looked_at):
         wrong = _of_one(device, days.get(device.key, ()), refused.get(device.key, {}), now)
-        found += [_harming(each, placed.get(device.key), running, zone) for each in wrong]
+        found += [_harming(each, placed.get(device.key), running, discreet, zone) for each in wrong]
     return sorted(found, key=_harm)
 
 
@@ -78,34 +78,34 @@ def silences(session: Session, now: datetime, zone: tzinfo) -> list[Finding]:
     today = now.astimezone(zone).date()
     placed = devices.placed_now(session, now)
     quiet = silent(session, [each.device for each in placed], now, zone)
-    running = _running(session, today) if quiet else {}
+    if not quiet:
+        return []
+    running, discreet = experiments.running_in(session, today), _discreet(session, now, today)
     found = [
-        _harming(Finding("silent", each.device, each.device.last_seen), each, running, zone)
+        _harming(Finding("silent", each.device, each.device.last_seen), each, running, discreet, zone)
         for each in placed
         if each.device_key in quiet
     ]
     return sorted(found, key=_harm)
 
 
-def _running(session: Session, today: date) -> dict[int, tuple[str, str]]:
-    """Room → slug and title of the experiment that runs in it."""
-    return {
-        arm.room_id: (each.slug, each.title)
-        for each in experiments.under_way(session, today)
-        if experiments.status(each, today) == "running"
-        for arm in each.arms
-    }
+def _discreet(session: Session, now: datetime, today: date) -> set[str]:
+    return embargo.discreet(session, embargo.embargoes(session, today), now)
 
 
 def _harming(
-    finding: Finding, placement: Placement | None, running: Mapping[int, tuple[str, str]], zone: tzinfo
+    finding: Finding,
+    placement: Placement | None,
+    running: Mapping[int, tuple[str, str]],
+    discreet: Collection[str],
+    zone: tzinfo,
 ) -> Finding:
+    since = finding.since
+    if isinstance(since, datetime):
+        since = embargo.heard(since, zone, by_day=finding.device.key in discreet)
     if placement is None:
-        return finding
-    room, experiment, since = placement.room, running.get(placement.room_id), finding.since
-    if finding.kind == "silent" and isinstance(since, datetime):
-        since = embargo.heard(since, room, {room.slug} if experiment else (), zone)
-    return replace(finding, since=since, room=room, experiment=experiment)
+        return replace(finding, since=since)
+    return replace(finding, since=since, room=placement.room, experiment=running.get(placement.room_id))
 
 
 def silent(session: Session, found: Collection[Device], now: datetime, zone: tzinfo) -> set[str]:

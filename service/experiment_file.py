@@ -150,8 +150,8 @@ def _context(session: Session, experiment: Experiment, day: date, zone: tzinfo, 
         ends=experiment.ends,
         rooms=_rooms(experiment),
         protocol=protocol,
-        result=results.result_of(session, experiment, day),
-        later=results.later_result(session, experiment, day) if over else None,
+        result=results.result_of(session, experiment, day, k),
+        later=results.later_result(session, experiment, day, k) if over else None,
         plan=results.plan_of(session, experiment, day) if status == "planned" else None,
         free=free,
         sheet=_sheet(experiment),
@@ -332,7 +332,7 @@ def _voices(
     Remarks are those since the switch, where at least k answered since. Of what goes on only how many spoke:
     whoever looked every day would know who said what is new.
     """
-    starts, ends, switch = experiment.starts, experiment.ends, experiments.first_switch(experiment)
+    starts, ends, switch = experiment.starts, _observed(experiment), experiments.first_switch(experiment)
     if starts is None or ends is None:
         return None
     rooms = [arm.room.slug for arm in experiment.arms if arm.switch is not None] or [
@@ -361,7 +361,7 @@ def _comfort(
     from experiments.outcomes.comfort import CATEGORIES  # noqa: PLC0415 - see _observable
     from experiments.profile import category_minutes  # noqa: PLC0415 - likewise
 
-    starts, ends = experiment.starts, experiment.ends
+    starts, ends = experiment.starts, _observed(experiment)
     rooms = [arm.room.slug for arm in experiment.arms if arm.switch is not None]
     if starts is None or ends is None or not rooms:
         return ()
@@ -376,6 +376,15 @@ def _comfort(
         if all(map(sum, minutes)):
             splits.append(Split(quantity, ("1", "2", "3", "4"), minutes[0], minutes[1]))
     return tuple(splits)
+
+
+def _observed(experiment: Experiment) -> date | None:
+    """The last day of which anything is told: what is said after a decision is no part of the trial.
+
+    And whoever looked on each day between an early decision and the end would know who said what is new.
+    """
+    decision, ends = experiment.decision, experiment.ends
+    return ends if decision is None or ends is None else min(ends, decision.decided_on - timedelta(days=1))
 
 
 def _splits(

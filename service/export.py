@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections import Counter
+from collections import Counter, defaultdict
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -25,7 +25,7 @@ from service.registry import devices, experiments, rooms
 from service.registry.tables import Answer, Outcome, Placement, Room
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from pathlib import Path
     from zoneinfo import ZoneInfo
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from sensors.store import ReadingStore
+    from service.embargo import Embargo
     from service.registry.tables import Experiment
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -49,6 +50,7 @@ Row = tuple[object, ...]
 
 
 QUESTIONS = ("satisfaction", "helped", "temperature", "air", "hearing", "discomfort", "worth", "group_size")
+BY_PERIOD = ("satisfaction", "helped", "temperature", "discomfort")  # on a trial's page or in its panel
 
 
 def export(session: Session, folder: Path, today: date, locale: str, k: int = 5) -> dict[str, int]:
@@ -58,7 +60,7 @@ def export(session: Session, folder: Path, today: date, locale: str, k: int = 5)
         raise FileExistsError(f"{folder} is not empty")
     written = {name: _write(folder / name, header(name), rows(session, name, today, k)) for name in TABLES}
     for experiment in experiments.everything(session):
-        written |= _panels(session, folder, experiment, today)
+        written |= _panels(session, folder, experiment, today, k)
     written["codebook.csv"] = _write(folder / "codebook.csv", CODEBOOK, codebook(locale))
     return written
 
@@ -71,15 +73,15 @@ def header(name: str) -> tuple[str, ...]:
 def rows(session: Session, name: str, today: date, k: int) -> Iterator[Row]:
     """The rows of a table, as they may be shown today; `k` is the smallest group of answers shown."""
     known = list(experiments.everything(session))
-    sealed = _sealed_since(known, today)
+    sealed = embargo.embargoes(session, today)
     given: dict[str, Callable[[], Iterator[Row]]] = {
         "rooms.csv": lambda: _rooms(session),
         "outcomes.csv": lambda: _outcomes(session, sealed),
-        "experiments.csv": lambda: (_experiment(session, each, today) for each in known),
+        "experiments.csv": lambda: (_experiment(session, each, today, k) for each in known),
         "arms.csv": lambda: _arms(known),
-        "devices.csv": lambda: _devices(session, set(sealed)),
+        "devices.csv": lambda: _devices(session, sealed),
         "placements.csv": lambda: _placements(session),
-        "answers.csv": lambda: _answers(session, sealed, today, k),
+        "answers.csv": lambda: _answers(session, known, sealed, today, k),
     }
     return given[name]()
 
@@ -88,7 +90,7 @@ def readings(
     session: Session, store: ReadingStore, first: date, last: date, today: date, zone: ZoneInfo
 ) -> Iterator[Row]:
     """What devices measured in rooms from local day `first` to `last`, day by day in steady memory."""
-    sealed = _sealed_since(experiments.everything(session), today)
+    sealed = embargo.embargoes(session, today)
     query = select(Placement).options(joinedload(Placement.room)).order_by(Placement.start)
     stays = [each for each in session.scalars(query) if each.room.capacity != 1]
     day, last = first, min(last, today)
@@ -98,7 +100,7 @@ def readings(
         for stay in stays:
             hidden = sealed.get(stay.room.slug)
             open_ = stay.start < end and (stay.end is None or stay.end > start)
-            if open_ and (hidden is None or day < hidden):
+            if open_ and (hidden is None or day < hidden.since):
                 there.setdefault(stay.device_key, []).append(stay)
         if there:
             yield from _day_of(store.read(start, end, sorted(there)), there)
@@ -157,12 +159,8 @@ def _day_of(frame: pd.DataFrame, there: Mapping[str, list[Placement]]) -> Iterat
                 break
 
 
-def _devices(session: Session, sealed: set[str]) -> Iterator[Row]:
-    hidden = {
-        each.device_key
-        for each in devices.placed_now(session, datetime.now(UTC))
-        if each.room.slug in sealed or each.room.capacity == 1
-    }
+def _devices(session: Session, sealed: Collection[str]) -> Iterator[Row]:
+    hidden = embargo.discreet(session, sealed, datetime.now(UTC))
     for each in devices.everything(session):
         last = None if each.key in hidden else each.last_seen
         about = (each.label, each.model, each.position, each.heartbeat_minutes, each.continues_key)
@@ -177,25 +175,40 @@ def _placements(session: Session) -> Iterator[Row]:
         yield each.device_key, each.room.slug, each.start, each.end
 
 
-def _answers(session: Session, sealed: Mapping[str, date], today: date, k: int) -> Iterator[Row]:
+def _answers(
+    session: Session, known: Iterable[Experiment], sealed: Mapping[str, Embargo], today: date, k: int
+) -> Iterator[Row]:
     """By room and month, only where at least `k` answered, of months that are over.
 
     Of the month that runs, the difference of two days' exports would be fewer people than that; of the month
-    of a switch, that of the export under seal and the one after.
+    of a switch, that of the export under seal and the one after. What a trial tells of its rooms by period is
+    not told by month as well: of a period less the months in it few people may be left.
     """
+    trials = _months_of_trials(known)
     query = select(Room.slug, Answer).join(Room, Room.id == Answer.room_id)
     query = query.where(Answer.flagged.is_(False), Answer.day < today.replace(day=1))
-    groups: dict[tuple[str, str], list[Answer]] = {}
+    groups: dict[tuple[str, date], list[Answer]] = {}
     for room, answer in session.execute(query.order_by(Room.slug, Answer.day)):
-        if room not in sealed or answer.day < sealed[room].replace(day=1):
-            groups.setdefault((room, f"{answer.day:%Y-%m}"), []).append(answer)
+        if room not in sealed or answer.day < sealed[room].since.replace(day=1):
+            groups.setdefault((room, answer.day.replace(day=1)), []).append(answer)
     for (room, month), given in groups.items():
-        if len(given) < k:
-            continue
+        by_period = BY_PERIOD if any(first <= month <= last for first, last in trials[room]) else ()
         for question in QUESTIONS:
-            ticked = Counter(getattr(each, question) for each in given)
-            for word, n in sorted((str(each), n) for each, n in ticked.items() if each is not None):
-                yield room, month, question, word, n
+            ticked = Counter(each for each in (getattr(one, question) for one in given) if each is not None)
+            if question in by_period or ticked.total() < k:
+                continue
+            for word, n in sorted((str(each), n) for each, n in ticked.items()):
+                yield room, f"{month:%Y-%m}", question, word, n
+
+
+def _months_of_trials(known: Iterable[Experiment]) -> Mapping[str, list[tuple[date, date]]]:
+    """Room → the first of the first and of the last month of each trial of it."""
+    found: dict[str, list[tuple[date, date]]] = defaultdict(list)
+    for each in known:
+        if each.starts is not None and each.ends is not None:
+            for arm in each.arms:
+                found[arm.room.slug].append((each.starts.replace(day=1), each.ends.replace(day=1)))
+    return found
 
 
 def _rooms(session: Session) -> Iterator[Row]:
@@ -206,18 +219,7 @@ def _rooms(session: Session) -> Iterator[Row]:
             yield room.slug, room.name, site.slug, site.name, *size, *hours
 
 
-def _sealed_since(known: Iterable[Experiment], today: date) -> dict[str, date]:
-    """Room → the first day that is hidden, of all the experiments that run in it."""
-    sealed: dict[str, date] = {}
-    for experiment in known:
-        laid = embargo.of_experiment(experiment, today)
-        for arm in experiment.arms if laid else ():
-            since = laid.since if laid else today
-            sealed[arm.room.slug] = min(since, sealed.get(arm.room.slug, since))
-    return sealed
-
-
-def _outcomes(session: Session, sealed: dict[str, date]) -> Iterator[Row]:
+def _outcomes(session: Session, sealed: Mapping[str, Embargo]) -> Iterator[Row]:
     query = (
         select(Room.slug, Outcome.day, Outcome.outcome, Outcome.version, Outcome.value, Outcome.coverage)
         .join(Room, Room.id == Outcome.room_id)
@@ -226,12 +228,12 @@ def _outcomes(session: Session, sealed: dict[str, date]) -> Iterator[Row]:
         .execution_options(yield_per=ROWS)
     )
     for room, day, outcome, version, value, coverage in session.execute(query):
-        hidden = room in sealed and day >= sealed[room]
+        hidden = room in sealed and day >= sealed[room].since
         yield room, day, outcome, version, None if hidden else value, coverage, int(hidden)
 
 
-def _experiment(session: Session, experiment: Experiment, today: date) -> Row:
-    said = results.result_of(session, experiment, today)
+def _experiment(session: Session, experiment: Experiment, today: date, k: int) -> Row:
+    said = results.result_of(session, experiment, today, k)
     given = experiment.decision
     decision = (given.choice, given.decided_on, given.body, given.reason) if given else (None,) * 4
     return (
@@ -254,12 +256,12 @@ def _arms(known: Iterable[Experiment]) -> Iterator[Row]:
             yield experiment.slug, arm.room.slug, arm.switch, arm.pair
 
 
-def _panels(session: Session, folder: Path, experiment: Experiment, today: date) -> dict[str, int]:
+def _panels(session: Session, folder: Path, experiment: Experiment, today: date, k: int) -> dict[str, int]:
     """The protocol and the panel; of one that runs the days before its switch only."""
     document = experiments.protocol(experiment)
     if document is None:
         return {}
-    panel, name = results.published_panel(session, experiment, today), f"{experiment.slug}.panel.csv"
+    panel, name = results.published_panel(session, experiment, today, k), f"{experiment.slug}.panel.csv"
     if panel is None:
         panel, name = results.panel_until_switch(session, document), f"{experiment.slug}.until-switch.csv"
     (folder / "panels").mkdir(exist_ok=True)

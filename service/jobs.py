@@ -124,7 +124,7 @@ class Jobs:
             for experiment in experiments.everything(session):
                 for take in (results.take_interim, results.take_look):
                     try:
-                        look = take(session, experiment, now, today)
+                        look = take(session, experiment, now, today, self._settings.min_group)
                     except ExperimentError as error:  # the others' looks are due all the same
                         log.warning("look not taken", experiment=experiment.slug, error=str(error))
                         continue

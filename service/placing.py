@@ -1,39 +1,43 @@
 """Which room a device is in, since when: said, corrected, taken back; what follows from it.
 
 The days whose readings come to speak for another room are computed again, and a running experiment whose
-rooms they are gets a deviation: its frozen looks stay as they are.
+rooms they are gets a deviation: its frozen looks stay as they are. What was measured under its seal before
+today goes to no room that is free, until it is over; it may go to no room at all.
 """
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
+from service import embargo
 from service.registry import devices, experiments
 from service.registry.tables import Deviation, Device, Placement, Room
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import date
     from zoneinfo import ZoneInfo
 
     from sqlalchemy.orm import Session
 
+    from service.embargo import Embargo
+
 CENTURY = range(2000, 2100)  # sensors are of it; a year beyond is a slip of the keyboard
 MOMENT = timedelta(milliseconds=1)
 DESCRIBED = frozenset(["label", "model", "position", "heartbeat_minutes", "continues_key"])
-Refusal = Literal["ahead", "order", "overlap", "before"]
+Refusal = Literal["ahead", "order", "overlap", "before", "sealed"]
 
 
 class PlacingRefused(Exception):  # noqa: N818 - it says what happened
-    """A stay that cannot be: `code` says why, `other` is the stay in its way."""
+    """A stay that cannot be: `code` says why, `other` is the stay in its way, `laid` the seal it opens."""
 
-    def __init__(self, code: Refusal, other: Stay | None = None) -> None:
+    def __init__(self, code: Refusal, other: Stay | None = None, laid: Embargo | None = None) -> None:
         super().__init__(code)
-        self.code, self.other = code, other
+        self.code, self.other, self.laid = code, other, laid
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,11 @@ def stays(device: Device) -> list[Stay]:
     """Where a device was, in order."""
     rows = sorted(device.placements, key=lambda row: row.start)
     return [Stay(row.room, row.start, row.end, row) for row in rows]
+
+
+def here(device: Device, now: datetime) -> Placement | None:
+    """Where a device is now."""
+    return next((row for row in device.placements if row.holds(now)), None)
 
 
 def seen(device: Device) -> str:
@@ -116,8 +125,14 @@ def _beside(stay: Stay, row: Placement, start: datetime, end: datetime | None) -
 def keep(
     session: Session, device: Device, wanted: Sequence[Stay], who: str, now: datetime, zone: ZoneInfo
 ) -> list[str]:
-    """Make these all the device's stays; the titles of the running experiments in which that is noted."""
+    """Make these all the device's stays; the titles of the running experiments in which that is noted.
+
+    Raises PlacingRefused where that would open a seal.
+    """
     before = stays(device)
+    laid = _opened(session, device, before, wanted, now, zone)
+    if laid is not None:
+        raise PlacingRefused("sealed", laid=laid)
     days, rooms = _differing(device, before, wanted, zone)
     rows = {id(stay.row) for stay in wanted if stay.row is not None}
     for stay in before:
@@ -145,7 +160,7 @@ def describe(
 ) -> list[str] | None:
     """Say of a device what DESCRIBED names; another heartbeat has the days it measured computed again.
 
-    What `take_over` gives where it newly goes on for another device, else None.
+    What `take_over` gives where it newly goes on for another device, else None. Raises PlacingRefused.
     """
     if said.get("heartbeat_minutes", device.heartbeat_minutes) != device.heartbeat_minutes:
         days = {day for stay in stays(device) for day in days_measured(device, stay.start, stay.end, zone)}
@@ -198,15 +213,52 @@ def _differing(
     device: Device, before: Sequence[Stay], after: Sequence[Stay], zone: ZoneInfo
 ) -> tuple[set[date], set[int]]:
     """The measured local days on which the device comes to be somewhere else, and the rooms concerned."""
-    edges = sorted({edge for stay in (*before, *after) for edge in (stay.start, stay.end) if edge})
     days: set[date] = set()
     rooms: set[int] = set()
+    for start, end, *changed in _changes(before, after):
+        days |= days_measured(device, start, end, zone)
+        rooms |= {room.id for room in changed if room is not None}
+    return days, rooms
+
+
+def _changes(
+    before: Sequence[Stay], after: Sequence[Stay]
+) -> Iterator[tuple[datetime, datetime | None, Room | None, Room | None]]:
+    """Start and end of each time at which the device comes to be elsewhere: where it was, where it is."""
+    edges = sorted({edge for stay in (*before, *after) for edge in (stay.start, stay.end) if edge})
     for start, end in [*pairwise(edges), *([(edges[-1], None)] if edges else [])]:
         was, is_ = _room_at(before, start), _room_at(after, start)
         if was is not is_:
-            days |= days_measured(device, start, end, zone)
-            rooms |= {room.id for room in (was, is_) if room is not None}
-    return days, rooms
+            yield start, end, was, is_
+
+
+def _opened(
+    session: Session,
+    device: Device,
+    before: Sequence[Stay],
+    after: Sequence[Stay],
+    now: datetime,
+    zone: ZoneInfo,
+) -> Embargo | None:
+    """The seal out of which this would take readings of days before today, into a room that shows them.
+
+    Whatever was said of the device since the switch counts: a stay that was taken back first, too. Today may
+    be moved, since nobody can be kept from saying of the days to come that it is elsewhere.
+    """
+    today = now.astimezone(zone).date()
+    hidden = embargo.embargoes(session, today)
+    told = [(stay.room.slug, stay.start, stay.end or now) for stay in before]
+    for slug, start, end in [*told, *devices.ever_told(session, device.key, now)]:
+        laid = hidden.get(slug)
+        if laid is None:
+            continue
+        first = max(start, datetime.combine(laid.since, time(), zone))
+        last = min(end, datetime.combine(today, time(), zone))
+        for begins, ends, _, room in _changes(before, after):
+            shown = room is not None and hidden.get(room.slug) != laid
+            if shown and max(begins, first) < min(ends or last, last):
+                return laid
+    return None
 
 
 def _room_at(stays_: Sequence[Stay], at: datetime) -> Room | None:
@@ -217,11 +269,9 @@ def _noted(
     session: Session, device: Device, days: set[date], rooms: set[int], who: str, now: datetime, today: date
 ) -> list[str]:
     titles = []
-    for experiment in experiments.under_way(session, today):
-        if experiments.status(experiment, today) != "running" or experiment.starts is None:
-            continue
+    for experiment in experiments.running(session, today):
         names = sorted({arm.room.name for arm in experiment.arms if arm.room_id in rooms})
-        if not names or max(days) < experiment.starts:
+        if not names or experiment.starts is None or max(days) < experiment.starts:
             continue
         first, last = min(days), max(days)
         span = f"le {first:%d/%m/%Y}" if first == last else f"du {first:%d/%m/%Y} au {last:%d/%m/%Y}"
@@ -229,13 +279,3 @@ def _noted(
         session.add(Deviation(experiment=experiment, day=today, what=what, entered_by=who, entered_at=now))
         titles.append(experiment.title)
     return titles
-
-
-def trials_of(session: Session, today: date) -> dict[int, tuple[str, str]]:
-    """Room → slug and title of the running experiment it is in."""
-    return {
-        arm.room_id: (each.slug, each.title)
-        for each in experiments.under_way(session, today)
-        if experiments.status(each, today) == "running"
-        for arm in each.arms
-    }

@@ -19,6 +19,7 @@ from experiments.panel import after_washout, compared_rows
 from experiments.planning import Plan, history_spread, plan
 from experiments.reason import DesignError, ExperimentError
 from experiments.verdict import Result, analyse
+from experiments.voice import K_ANSWERS
 from service import embargo
 from service.registry import answers, experiments, outcomes
 from service.registry.tables import Experiment, Look
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 PANEL_COLUMNS = ["room", "day", "outcome", "value", "n"]
 
 
-def result_of(session: Session, experiment: Experiment, today: date) -> Result | None:
+def result_of(session: Session, experiment: Experiment, today: date, k: int = K_ANSWERS) -> Result | None:
     """What may be said today; None for an idea or a free trial.
 
     From the frozen look where there is one, so that it never changes; nothing but counts while it runs.
@@ -50,33 +51,41 @@ def result_of(session: Session, experiment: Experiment, today: date) -> Result |
     shown = _interim_that_ended(experiment)
     if shown is not None and status == "running":
         return _analysed(protocol.to_json(), zlib.decompress(shown.panel), status, "interim")
-    panel = sealed_panel(session, protocol) if status == "running" else panel_of(session, protocol)
+    panel = sealed_panel(session, protocol, k) if status == "running" else panel_of(session, protocol, k)
     return analyse(panel, protocol, status)
 
 
-def later_result(session: Session, experiment: Experiment, today: date) -> Result | None:
-    """The result with corrections that came after the look; None where there are none."""
+def later_result(session: Session, experiment: Experiment, today: date, k: int = K_ANSWERS) -> Result | None:
+    """The result with corrections that came after the look; None where there are none.
+
+    That groups of answers have to be larger by now corrects nothing.
+    """
     protocol, look = experiments.protocol(experiment), final_look(experiment)
     if protocol is None or look is None:
         return None
-    csv = panel_csv(panel_of(session, protocol))
-    if hashlib.sha256(csv).hexdigest() == look.sha256:
+    csv = panel_csv(panel_of(session, protocol, k))
+    frozen = read_panel(zlib.decompress(look.panel))
+    few = frozen["n"].lt(k).fillna(value=False).groupby([frozen["room"], frozen["outcome"]]).transform("any")
+    if csv == panel_csv(frozen[~few]):
         return None
     return _analysed(protocol.to_json(), csv, experiments.status(experiment, today), "final")
 
 
-def panel_of(session: Session, protocol: Protocol) -> pd.DataFrame:
-    """The panel as the registry has it now: columns `room`, `day`, `outcome`, `value`, `n`, sorted."""
-    return _panel(session, protocol, _by_day(session, protocol))
+def panel_of(session: Session, protocol: Protocol, k: int = K_ANSWERS) -> pd.DataFrame:
+    """The panel as the registry has it now: columns `room`, `day`, `outcome`, `value`, `n`, sorted.
+
+    No group of fewer than `k` answers is in it: whoever analyses it compares what is shown, and no more.
+    """
+    return _panel(session, protocol, _by_day(session, protocol), k)
 
 
-def sealed_panel(session: Session, protocol: Protocol) -> pd.DataFrame:
+def sealed_panel(session: Session, protocol: Protocol, k: int = K_ANSWERS) -> pd.DataFrame:
     """The panel of a running experiment: which room-days were observed, every value 0.
 
     Not even which days have a value: a room that was never used has none for its air.
     """
     observed = _by_day(session, protocol).assign(value=0.0)
-    return _panel(session, protocol, observed).assign(value=0.0)
+    return _panel(session, protocol, observed, k).assign(value=0.0)
 
 
 def _by_day(session: Session, protocol: Protocol) -> pd.DataFrame:
@@ -86,24 +95,26 @@ def _by_day(session: Session, protocol: Protocol) -> pd.DataFrame:
     return by_day[by_day["version"] == by_day["outcome"].map(pinned)]
 
 
-def _panel(session: Session, protocol: Protocol, by_day: pd.DataFrame) -> pd.DataFrame:
+def _panel(session: Session, protocol: Protocol, by_day: pd.DataFrame, k: int) -> pd.DataFrame:
     rows = [compared_rows(by_day, protocol)]
     keys = [measure.outcome for measure in protocol.measures]
     voices = [key for key in keys if OUTCOMES[key].family == "voice"]
     if voices:
-        rows.append(_voices(session, protocol, {*by_day["day"]}, voices))
+        rows.append(_voices(session, protocol, {*by_day["day"]}, voices, k))
     whole = pd.concat(rows, ignore_index=True).reindex(columns=PANEL_COLUMNS)
     return whole.astype({"n": "Int64"})
 
 
-def _voices(session: Session, protocol: Protocol, open_days: set[date], keys: list[str]) -> pd.DataFrame:
+def _voices(
+    session: Session, protocol: Protocol, open_days: set[date], keys: list[str], k: int
+) -> pd.DataFrame:
     starts, ends = _dates(protocol)
     switch = {room: day for room, day in protocol.design.switch.items() if isinstance(day, date)}
     first = min(switch.values())
     switch |= dict.fromkeys(protocol.design.baseline or (), first)
     resumes = {room: after_washout(day, protocol.design.washout, open_days) for room, day in switch.items()}
     given = answers.between(session, sorted(switch), starts, ends)
-    rows = voice_rows(given, dict(sorted(switch.items())), starts, ends, resumes)
+    rows = voice_rows(given, dict(sorted(switch.items())), starts, ends, resumes, k)
     rows = rows[rows["outcome"].isin(keys)]
     return rows.sort_values(["outcome", "room", "day"], ignore_index=True)
 
@@ -120,13 +131,15 @@ def read_panel(csv: bytes) -> pd.DataFrame:
     return panel.assign(day=days).astype({"n": "Int64"})
 
 
-def published_panel(session: Session, experiment: Experiment, today: date) -> bytes | None:
+def published_panel(
+    session: Session, experiment: Experiment, today: date, k: int = K_ANSWERS
+) -> bytes | None:
     """`panel.csv`: the frozen panel, or the present one once over; None while it must not be had."""
     protocol = experiments.protocol(experiment)
     if protocol is None or experiments.status(experiment, today) == "running":
         return None
     look = final_look(experiment)
-    return zlib.decompress(look.panel) if look is not None else panel_csv(panel_of(session, protocol))
+    return zlib.decompress(look.panel) if look is not None else panel_csv(panel_of(session, protocol, k))
 
 
 def panel_until_switch(session: Session, protocol: Protocol) -> bytes:
@@ -144,7 +157,9 @@ def final_look(experiment: Experiment) -> Look | None:
     return next((look for look in experiment.looks if look.kind == "final"), None)
 
 
-def take_look(session: Session, experiment: Experiment, now: datetime, today: date) -> Look | None:
+def take_look(
+    session: Session, experiment: Experiment, now: datetime, today: date, k: int = K_ANSWERS
+) -> Look | None:
     """Freeze the panel once the experiment is over and all its days are computed; None when it is not due."""
     protocol = experiments.protocol(experiment)
     if protocol is None or final_look(experiment) is not None:
@@ -153,10 +168,12 @@ def take_look(session: Session, experiment: Experiment, now: datetime, today: da
     starts, ends = _dates(protocol)
     if status not in ("ended", "decided") or _waiting(session, starts, ends):
         return None
-    return _freeze(session, experiment, protocol, "final", status, now)
+    return _freeze(session, experiment, protocol, "final", status, now, k)
 
 
-def take_interim(session: Session, experiment: Experiment, now: datetime, today: date) -> Look | None:
+def take_interim(
+    session: Session, experiment: Experiment, now: datetime, today: date, k: int = K_ANSWERS
+) -> Look | None:
     """Spend the interim look at half-time, once, where the protocol planned it."""
     protocol = experiments.protocol(experiment)
     if protocol is None or not protocol.interim or experiment.looks:
@@ -168,7 +185,7 @@ def take_interim(session: Session, experiment: Experiment, now: datetime, today:
     yesterday = today - timedelta(days=1)  # today is marked as soon as a reading comes
     if yesterday < switch + (ends - switch) / 2 or _waiting(session, starts, yesterday):
         return None
-    return _freeze(session, experiment, protocol, "interim", "running", now)
+    return _freeze(session, experiment, protocol, "interim", "running", now, k)
 
 
 def _freeze(
@@ -178,10 +195,11 @@ def _freeze(
     kind: LookKind,
     status: Status,
     now: datetime,
+    k: int,
 ) -> Look:
     # a draft is locked with its panel: no threshold may follow the result
     locked = experiments.lock(session, experiment, "temoin jobs", now)
-    csv = panel_csv(panel_of(session, protocol))
+    csv = panel_csv(panel_of(session, protocol, k))
     result = _analysed(locked.document, csv, status, kind)
     look = Look(
         experiment=experiment,

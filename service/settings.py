@@ -266,7 +266,7 @@ class Settings(BaseSettings):
     raw_days: int = Field(30, ge=1, description="Days raw messages are kept")
     answer_months: int = Field(13, ge=1, description="Months answers are kept one by one")
     remark_months: int = Field(6, ge=1, description="Months free remarks are kept")
-    min_group: int = Field(5, ge=2, description="Smallest group of answers that is shown (k)")
+    min_group: int = Field(5, ge=5, description="Smallest group of answers that is shown (k); never below 5")
     max_body_bytes: int = Field(2_000_000, ge=1024, description="Largest request accepted")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Detail of the logs")
 

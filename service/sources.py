@@ -32,14 +32,15 @@ class Source:
     """A gateway over the last DAYS days; `messages` by UTC day, None for a day under seal.
 
     A sensor that speaks when something moves tells by the number of its messages how much a room is used:
-    while an experiment runs in a room, its gateways' numbers are hidden as the room's readings are.
+    while an experiment runs in a room, its gateways' numbers are hidden as the room's readings are, and of
+    their last message only the day is told.
     `unpromised` is the share (0–1) that came at QoS 0, where what is lost under way is lost; `refused` the
     share that waits in quarantine, wholly or in part.
     """
 
     name: str
     added: bool
-    last_message: datetime | None
+    last_message: datetime | date | None
     silent: bool
     messages: tuple[tuple[date, int | None], ...]
     unpromised: float | None
@@ -108,7 +109,7 @@ def _source(
     return Source(
         name=name,
         added=gateway is not None,
-        last_message=last,
+        last_message=embargo.heard(last, now.tzinfo or UTC, by_day=sealed is not None),
         silent=last is None or now - last > SILENT,
         messages=tuple((day, None if sealed and day >= sealed else counts.get(day, 0)) for day in days),
         unpromised=sum(each.unpromised for each in heard) / total if total else None,

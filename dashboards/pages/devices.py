@@ -19,7 +19,7 @@ class GatewayLine:
 
     name: str
     added: bool
-    last_message: datetime | None
+    last_message: datetime | date | None  # a day alone under seal
     silent: bool
     messages: tuple[tuple[date, int | None], ...]
     unpromised: float | None
@@ -105,8 +105,9 @@ class DeviceForm:
 class DevicePage:
     """One device. `sites` are (name, ((slug, name) of each room)); `trials` the rooms of running experiments.
 
-    `mistakes` by field; `other` (room, local start) is the stay in the way; `seen` is what the forms send
-    back, so that a change made meanwhile is not lost.
+    `mistakes` by field; `other` (room, local start) is the stay in the way; `sealed` (title, last day) the
+    experiment whose seal it would open; `seen` is what the forms send back, so that a change made meanwhile
+    is not lost.
     """
 
     device: DeviceLine
@@ -122,6 +123,7 @@ class DevicePage:
     here: str | None = None
     mistakes: Mapping[str, str] = field(default_factory=dict)
     other: tuple[str, str] | None = None
+    sealed: tuple[str, date] | None = None
     seen: str = ""
     meanwhile: bool = False
     done: str = ""

@@ -101,7 +101,11 @@ TABLES: dict[str, tuple[Column, ...]] = {
             N_("local"),
             N_("les mois en cours, ou de moins d’avis que le plus petit groupe montré, sont laissés de côté"),
         ),
-        Column("question", "", N_("comme sur le formulaire")),
+        Column(
+            "question",
+            "",
+            N_("comme sur le formulaire ; sans celles qu’un essai de la salle dit, ce mois-là, par période"),
+        ),
         Column("answer", "", N_("ce qui a été coché")),
         Column("n", N_("avis"), N_("combien l’ont coché")),
     ),

@@ -12,7 +12,7 @@ from pydantic import Field
 from sensors.metrics import METRICS
 from sensors.reading import StoreError
 from service import device_health, embargo, placing
-from service.api.mistakes import refuse
+from service.api.mistakes import refuse, sealed
 from service.api.paging import Part
 from service.api.said import Said
 from service.api.unchanged import Have
@@ -40,7 +40,8 @@ PHOTO: dict[int | str, dict[str, Any]] = {
 class ApiDevice:
     """A device; `key` is `gateway/name`, `room` where it measures now, times are UTC.
 
-    In a room under seal or for one person `last_seen` is the local midnight before: that day, at no hour.
+    Where it was last heard, or is now, in a room under seal or for one person `last_seen` is the local
+    midnight before: that day, at no hour.
     """
 
     key: str
@@ -99,11 +100,14 @@ def list_devices(request: Request, paging: Part) -> list[ApiDevice]:
     """Every device that was heard or declared, by key."""
     now = datetime.now(UTC)
     with request.app.state.registry.session() as session:
-        zone, hidden = request.app.state.settings.zone, embargo.embargoes(session, today(request))
+        zone = request.app.state.settings.zone
+        discreet = embargo.discreet(session, embargo.embargoes(session, today(request)), now)
         rooms = {placed.device_key: placed.room for placed in devices.placed_now(session, now)}
         found = paging.part(devices.everything(session), lambda each: each.key)
         quiet = device_health.silent(session, found, now, zone)
-        return [_device(each, rooms.get(each.key), hidden, zone, silent=each.key in quiet) for each in found]
+        return [
+            _device(each, rooms.get(each.key), discreet, zone, silent=each.key in quiet) for each in found
+        ]
 
 
 @router.get("/{key:path}")
@@ -134,7 +138,12 @@ def describe_device(
                 {"continues": "unknown"} if old == key or (old and not devices.known(session, [old])) else {}
             )
         now, zone = datetime.now(UTC), request.app.state.settings.zone
-        placing.describe(session, device, told, person.name, now, zone)
+        try:
+            placing.describe(session, device, told, person.name, now, zone)
+        except placing.PlacingRefused as refused:
+            if refused.laid is not None:
+                sealed(refused.laid)
+            raise
         session.commit()  # nobody waits while the store is asked
         return whole(request, session, device)
 
@@ -167,15 +176,14 @@ def _measures(request: Request, key: str) -> list[str] | None:
 def whole(request: Request, session: Session, device: Device) -> ApiDeviceWhole:
     """A device as it is told by its own address."""
     now = datetime.now(UTC)
-    zone, hidden = request.app.state.settings.zone, embargo.embargoes(session, today(request))
+    zone = request.app.state.settings.zone
+    discreet = embargo.discreet(session, embargo.embargoes(session, today(request)), now)
     told = placing.stays(device)
     stays = [ApiStay(each.row.id if each.row else 0, each.room.slug, each.start, each.end) for each in told]
     quiet = device_health.silent(session, [device], now, zone)
-    here = next(
-        (each.room for each in told if each.start <= now and (each.end is None or each.end > now)), None
-    )
+    here = placing.here(device, now)
     return ApiDeviceWhole(
-        **vars(_device(device, here, hidden, zone, silent=bool(quiet))),
+        **vars(_device(device, here.room if here else None, discreet, zone, silent=bool(quiet))),
         model=device.model,
         position=device.position,
         continues=device.continues_key,
@@ -187,9 +195,9 @@ def whole(request: Request, session: Session, device: Device) -> ApiDeviceWhole:
 
 
 def _device(
-    device: Device, room: Room | None, hidden: Container[str], zone: tzinfo, *, silent: bool
+    device: Device, room: Room | None, discreet: Container[str], zone: tzinfo, *, silent: bool
 ) -> ApiDevice:
-    heard = embargo.heard(device.last_seen, room, hidden, zone)
+    heard = embargo.heard(device.last_seen, zone, by_day=device.key in discreet)
     if heard is not None and not isinstance(heard, datetime):
         heard = datetime.combine(heard, time(), zone)
     return ApiDevice(

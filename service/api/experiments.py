@@ -127,7 +127,7 @@ def result(request: Request, slug: str) -> JSONResponse:
     day = today(request)
     with request.app.state.registry.session() as session:
         experiment = known(session, slug)
-        said = results.result_of(session, experiment, day)
+        said = results.result_of(session, experiment, day, request.app.state.settings.min_group)
         return JSONResponse(_not_compared(experiment, day) if said is None else said.to_dict())
 
 
@@ -160,7 +160,8 @@ def panel(
         if until == "switch":
             csv: bytes | None = results.panel_until_switch(session, document)
         else:
-            csv = results.published_panel(session, experiment, today(request))
+            k = request.app.state.settings.min_group
+            csv = results.published_panel(session, experiment, today(request), k)
     if csv is None:
         raise HTTPException(
             423, f"The experiment runs until {experiment.ends}: ask again then, or with ?until=switch."

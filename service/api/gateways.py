@@ -18,7 +18,7 @@ def list_gateways(request: Request, paging: Part) -> list[sources.Source]:
 
     `unpromised` is the share that came at QoS 0, `refused` the share that waits in quarantine, wholly or in
     part; a source that nobody added has `added` false. `messages` has null for days under the seal of a
-    running experiment. No secret is among it.
+    running experiment, and `last_message` is then a day. No secret is among it.
     """
     zone = request.app.state.settings.zone
     with request.app.state.registry.session() as session:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from fastapi import HTTPException
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from service.embargo import Embargo
 
 SENTENCES = {
     "missing": "is missing",
@@ -22,6 +24,15 @@ SENTENCES = {
     "before": "leaves nothing of a stay beside it",
     "last": "this is the last active administrator: make somebody else one first",
 }
+
+
+def sealed(laid: Embargo) -> NoReturn:
+    """Raise HTTPException 409: what is said of a device would open this seal."""
+    raise HTTPException(
+        409,
+        f"What it measured before today is hidden until the experiment {laid.slug} is over, on {laid.ends}: "
+        "no other room can show it. Say that it was in no room then, and in this one from today on.",
+    )
 
 
 def refuse(mistakes: Mapping[str, str], status: int = 422) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from fastapi import APIRouter, HTTPException, Request
 from pydantic import Field
 
 from service import placing
 from service.api.devices import ApiDeviceWhole, whole
-from service.api.mistakes import refuse
+from service.api.mistakes import refuse, sealed
 from service.api.said import Instant, Said
 from service.api.unchanged import Have
 from service.asked import Number
@@ -56,7 +56,8 @@ class ApiMoved:
 def move_device(request: Request, person: Facilities, said: NewPlacement, have: Have) -> ApiMoved:
     """Say that a device is in a room since some moment; days it measured since are computed again.
 
-    `If-Match` names the `version` of the device. A running experiment whose rooms it concerns notes it.
+    `If-Match` names the `version` of the device. A running experiment whose rooms it concerns notes it. 409
+    where readings of days before today would come out of its seal into a room that shows them.
     """
     now = datetime.now(UTC)
     since = now if said.since is None else _sensible("since", said.since)
@@ -69,18 +70,19 @@ def move_device(request: Request, person: Facilities, said: NewPlacement, have: 
         if said.room is not None and room is None:
             raise HTTPException(404, "There is no such room.")
         try:
-            wanted = placing.moved(device, room, since, now)
+            return _kept(request, session, device, placing.moved(device, room, since, now), person)
         except placing.PlacingRefused as refused:
-            refuse({"since": refused.code})
-            raise
-        return _kept(request, session, device, wanted, person)
+            _refuse("since", refused)
 
 
 @router.patch("/{number}")
 def correct_stay(
     request: Request, person: Facilities, number: Number, said: StayFacts, have: Have
 ) -> ApiMoved:
-    """Correct when a device came into a room, or left it; a stay that touches it gives way."""
+    """Correct when a device came into a room, or left it; a stay that touches it gives way.
+
+    409 as for a new one.
+    """
     with request.app.state.registry.turn() as session:
         row = session.get(Placement, number)
         device = None if row is None else devices.find(session, row.device_key)
@@ -91,10 +93,9 @@ def correct_stay(
         end = row.end if "end" not in said.model_fields_set else said.end
         try:
             wanted = placing.corrected(device, row, start, end, datetime.now(UTC))
+            return _kept(request, session, device, wanted, person)
         except placing.PlacingRefused as refused:
-            refuse({"start" if said.start else "end": refused.code})
-            raise
-        return _kept(request, session, device, wanted, person)
+            _refuse("start" if said.start else "end", refused)
 
 
 def _kept(request: Request, session: Session, device: Device, wanted: list[Stay], person: Person) -> ApiMoved:
@@ -103,6 +104,13 @@ def _kept(request: Request, session: Session, device: Device, wanted: list[Stay]
     session.commit()  # nobody waits while the store is asked
     session.refresh(device, ["placements"])
     return ApiMoved(whole(request, session, device), noted)
+
+
+def _refuse(name: str, refused: placing.PlacingRefused) -> NoReturn:
+    if refused.laid is not None:
+        sealed(refused.laid)
+    refuse({name: refused.code})
+    raise refused
 
 
 def _sensible(name: str, moment: datetime) -> datetime:

@@ -23,7 +23,6 @@ from service.room_form import form_url
 
 if TYPE_CHECKING:
     from collections.abc import Container
-    from datetime import tzinfo
 
     from sqlalchemy.orm import Session
 
@@ -68,7 +67,8 @@ class ApiRoom:
 class ApiThere:
     """A device in a room from `start` (included) to `end` (excluded; null while it is there), UTC.
 
-    `last_seen` is its local day alone in a room under seal or for one person: it would tell who is there.
+    `last_seen` is its local day alone where it was, or is now, in a room under seal or for one person: it
+    would tell who is there.
     """
 
     device: str
@@ -358,11 +358,12 @@ def _whole(request: Request, session: Session, room: Room) -> ApiRoomWhole:
     at, state = now(request), request.app.state
     placed = devices.placements_of(session, room.id)
     silent = device_health.silent(session, [each.device for each in placed], at, state.settings.zone)
-    here = {each.device_key for each in placed if each.end is None}
-    hidden, zone = embargo.embargoes(session, at.date()), state.settings.zone
+    here = {each.device_key for each in placed if each.holds(at)}
+    hidden = embargo.embargoes(session, at.date())
+    discreet = embargo.discreet(session, hidden, at)
     return ApiRoomWhole(
         **_facts(room, room.site, hidden.get(room.slug)),
-        devices=[_there(each, hidden, zone, silent=each.device_key in silent) for each in placed],
+        devices=[_there(each, at, discreet, silent=each.device_key in silent) for each in placed],
         experiments=[slug for slug, _ in experiments.of_room(session, room.id)],
         form=form_url(request, room.slug),
         notice=notice.of_room(room, here, state.store, state.settings),
@@ -370,13 +371,14 @@ def _whole(request: Request, session: Session, room: Room) -> ApiRoomWhole:
     )
 
 
-def _there(placed: Placement, hidden: Container[str], zone: tzinfo, *, silent: bool) -> ApiThere:
-    heard = embargo.heard(placed.device.last_seen, placed.room, hidden, zone)
+def _there(placed: Placement, at: datetime, discreet: Container[str], *, silent: bool) -> ApiThere:
+    by_day = placed.device_key in discreet
+    heard = embargo.heard(placed.device.last_seen, at.tzinfo or UTC, by_day=by_day)
     return ApiThere(
         device=placed.device_key,
         label=placed.device.label,
         start=placed.start,
         end=placed.end,
         last_seen=heard.astimezone(UTC) if isinstance(heard, datetime) else heard,
-        silent=silent and placed.end is None,
+        silent=silent and placed.holds(at),
     )

@@ -28,7 +28,7 @@ def export(folder: Path) -> None:
     today = datetime.now(UTC).astimezone(settings.zone).date()
     try:
         with registry_or_end(settings).session() as session:
-            written = write(session, folder, today, settings.locale)
+            written = write(session, folder, today, settings.locale, settings.min_group)
     except FileExistsError as error:
         raise Ended(
             f"{folder} is not an empty folder: name one that is, or is not there.", WRONG_USE

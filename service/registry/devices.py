@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, case, func, or_, select
 from sqlalchemy.orm import contains_eager, joinedload, selectinload
 
-from service.registry.tables import Device, DevicePhoto, Placement, Room, StaleDay
+from service.registry.tables import Change, Device, DevicePhoto, Placement, Room, StaleDay
 from service.registry.upsert import insert
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
-    from datetime import date, datetime
+    from datetime import date
 
     from sqlalchemy.orm import Session
 
@@ -114,6 +115,33 @@ def search(
 def heard_since(session: Session, since: datetime) -> bool:
     """Whether anything at all was heard since then."""
     return session.scalar(select(Device.key).where(Device.last_seen >= since).limit(1)) is not None
+
+
+def ever_told(session: Session, key: str, now: datetime) -> list[tuple[str, datetime, datetime]]:
+    """Room, start and end of all that was ever told of where a device is, by the audit.
+
+    What was corrected counts up to its correction: until then that was where the device measured.
+    """
+    of_stays = Change.kind == Placement.__tablename__
+    own = select(Change.row).where(
+        of_stays, Change.action == "created", Change.after["device_key"].as_string() == key
+    )
+    found: list[tuple[dict[str, Any], datetime]] = []
+    standing: dict[str, dict[str, Any]] = {}
+    for change in session.scalars(select(Change).where(of_stays, Change.row.in_(own)).order_by(Change.id)):
+        told = standing.pop(change.row, {})
+        found.append((told, change.at))
+        if change.action != "deleted":
+            standing[change.row] = told | change.after
+    stays = [
+        (told["room"], datetime.fromisoformat(told["start"]), told.get("end"), until)
+        for told, until in [*found, *((each, now) for each in standing.values())]
+        if told
+    ]
+    return [
+        (room, start, until if end is None else min(until, datetime.fromisoformat(end)))
+        for room, start, end, until in stays
+    ]
 
 
 def placed_now(session: Session, now: datetime) -> Sequence[Placement]:

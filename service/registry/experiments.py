@@ -93,6 +93,16 @@ def under_way(session: Session, today: date) -> Sequence[Experiment]:
     return session.scalars(query).unique().all()
 
 
+def running(session: Session, today: date) -> list[Experiment]:
+    """Those of `under_way` whose rooms were changed."""
+    return [each for each in under_way(session, today) if status(each, today) == "running"]
+
+
+def running_in(session: Session, today: date) -> dict[int, tuple[str, str]]:
+    """Room → slug and title of an experiment that runs in it."""
+    return {arm.room_id: (each.slug, each.title) for each in running(session, today) for arm in each.arms}
+
+
 def hand_over(session: Session, experiment: Experiment, seen: int | None, owner: User | None) -> bool:
     """Put it in these hands, or nobody's; False, and nothing done, where they are no longer those `seen`."""
     turn.take(session)

@@ -146,6 +146,10 @@ class Placement(Base):
     device: Mapped[Device] = relationship(back_populates="placements")
     room: Mapped[Room] = relationship(back_populates="placements")
 
+    def holds(self, at: datetime) -> bool:
+        """Whether the device is there at this instant."""
+        return self.start <= at and (self.end is None or self.end > at)
+
 
 class Experiment(Base):
     """A trial of a layout: its sheet, its dates, its mechanism. Once locked, the Protocol speaks."""

@@ -20,7 +20,7 @@ from service.asked import Typed, now
 from service.auth import Facilities, Person, SignedIn, csrf_checked
 from service.images import ImageRefused
 from service.placing import PlacingRefused
-from service.registry import devices, rooms
+from service.registry import devices, experiments, rooms
 from service.registry.tables import DevicePhoto
 from service.web.reply import Instead, error, reply
 
@@ -53,9 +53,9 @@ def devices_page(
     with request.app.state.registry.session() as session:
         found, total = devices.search(session, wanted, at, SHOWN, (page - 1) * SHOWN)
         quiet = device_health.silent(session, [device for device, _ in found], at, at.tzinfo or UTC)
-        hidden = embargo.embargoes(session, at.date())
+        discreet = embargo.discreet(session, embargo.embargoes(session, at.date()), at)
         lines = tuple(
-            _line(device, placement, at, hidden, silent=device.key in quiet) for device, placement in found
+            _line(device, placement, at, discreet, silent=device.key in quiet) for device, placement in found
         )
     pages = max(1, ceil(total / SHOWN))
     return reply(request, DevicesPage(lines, total, wanted, page, pages), person=person)
@@ -96,9 +96,12 @@ def move_device(
             raise Instead(_one, request, person, key, form, 422, mistakes=mistakes)
         try:
             wanted = placing.moved(device, target, since.astimezone(UTC), moment)
+            noted = placing.keep(session, device, wanted, person.name, moment, zone)
         except PlacingRefused as refused:
-            raise Instead(_one, request, person, key, form, 422, mistakes={"at": refused.code}) from refused
-        noted = placing.keep(session, device, wanted, person.name, moment, zone)
+            field = "at" if refused.laid is None else "when"
+            raise Instead(
+                _one, request, person, key, form, 422, mistakes={field: refused.code}, refused=refused
+            ) from refused
     return _done(key, "noted" if noted else "moved")
 
 
@@ -132,18 +135,11 @@ def correct_stay(
             raise Instead(_one, request, person, key, form, 422, mistakes=mistakes)
         try:
             wanted = placing.corrected(device, row, begins, ends, moment)
+            noted = placing.keep(session, device, wanted, person.name, moment, zone)
         except PlacingRefused as refused:
             raise Instead(
-                _one,
-                request,
-                person,
-                key,
-                form,
-                422,
-                mistakes={"start": refused.code},
-                other=_other(refused, zone),
+                _one, request, person, key, form, 422, mistakes={"start": refused.code}, refused=refused
             ) from refused
-        noted = placing.keep(session, device, wanted, person.name, moment, zone)
     return _done(key, "noted" if noted else "moved")
 
 
@@ -187,7 +183,13 @@ def describe_device(  # noqa: PLR0913, PLR0917 - the fields of its form
         said: dict[str, str | int | None] = {name: texts[name] or None for name in LONGEST_TEXT}
         said |= {"heartbeat_minutes": minutes, "continues_key": form["continues"] or None}
         moment, zone = now(request), request.app.state.settings.zone
-        noted = placing.describe(session, device, said, person.name, moment, zone)
+        try:
+            noted = placing.describe(session, device, said, person.name, moment, zone)
+        except PlacingRefused as refused:
+            mistakes = {"continues": refused.code}
+            raise Instead(
+                _one, request, person, key, form, 422, mistakes=mistakes, refused=refused
+            ) from refused
     return _done(key, "described" if noted is None else "noted" if noted else "moved")
 
 
@@ -246,7 +248,7 @@ def _one(  # noqa: PLR0913 - what may be said of one device
     *,
     mistakes: Mapping[str, str] | None = None,
     meanwhile: bool = False,
-    other: tuple[str, str] | None = None,
+    refused: PlacingRefused | None = None,
     done: str = "",
 ) -> Response:
     at = now(request)
@@ -254,18 +256,15 @@ def _one(  # noqa: PLR0913 - what may be said of one device
         device = devices.find(session, key)
         if device is None:
             return error(request, 404, "not_found")
-        trials = placing.trials_of(session, at.date())
+        trials = experiments.running_in(session, at.date())
         quiet = device_health.silent(session, [device], at, at.tzinfo or UTC)
         told = placing.stays(device)
-        here = told[-1].room if told and told[-1].end is None else None
+        placement = placing.here(device, at)
+        here = None if placement is None else placement.room
+        hidden = embargo.embargoes(session, at.date())
+        laid = None if refused is None else refused.laid
         page = DevicePage(
-            device=_line(
-                device,
-                told[-1].row if told else None,
-                at,
-                embargo.embargoes(session, at.date()),
-                silent=key in quiet,
-            ),
+            device=_line(device, placement, at, embargo.discreet(session, hidden, at), silent=key in quiet),
             model=device.model,
             position=device.position,
             heartbeat=device.heartbeat_minutes,
@@ -277,7 +276,8 @@ def _one(  # noqa: PLR0913 - what may be said of one device
             here=here.slug if here else None,
             form=replace(_form(device, here), **(form or {})),  # the other forms of the page stay as they are
             mistakes=mistakes or {},
-            other=other,
+            other=_other(refused, at),
+            sealed=None if laid is None else (laid.title, laid.ends),
             measures=_measures(request, key),
             photo=devices.photo_size(session, key),
             seen=placing.seen(device),
@@ -309,15 +309,14 @@ def _form(device: Device, here: Room | None) -> DeviceForm:
 
 
 def _line(
-    device: Device, placement: Placement | None, at: datetime, hidden: Container[str], *, silent: bool
+    device: Device, here: Placement | None, at: datetime, discreet: Container[str], *, silent: bool
 ) -> DeviceLine:
-    here = placement if placement is not None and placement.end is None else None
     return DeviceLine(
         key=device.key,
         label=device.label,
         room=None if here is None else (here.room.slug, here.room.name),
         since=None if here is None else here.start.astimezone(at.tzinfo),
-        last_seen=embargo.heard(device.last_seen, here.room if here else None, hidden, at.tzinfo or UTC),
+        last_seen=embargo.heard(device.last_seen, at.tzinfo or UTC, by_day=device.key in discreet),
         silent=silent,
     )
 
@@ -346,9 +345,9 @@ def _row(device: Device, stay: str) -> Placement | None:
     return next((row for row in device.placements if str(row.id) == stay), None)
 
 
-def _other(refused: PlacingRefused, zone: ZoneInfo) -> tuple[str, str] | None:
-    stay = refused.other
-    return None if stay is None else (stay.room.name, f"{stay.start.astimezone(zone):%Y-%m-%d %H:%M}")
+def _other(refused: PlacingRefused | None, at: datetime) -> tuple[str, str] | None:
+    stay = None if refused is None else refused.other
+    return None if stay is None else (stay.room.name, f"{stay.start.astimezone(at.tzinfo):%Y-%m-%d %H:%M}")
 
 
 def _since(

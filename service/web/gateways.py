@@ -30,11 +30,11 @@ def gateways_page(request: Request, person: SignedIn) -> Response:
 
 
 def _line(source: Source, zone: tzinfo) -> GatewayLine:
-    last, until = source.last_message, source.token_until
+    until = source.token_until
     return GatewayLine(
         name=source.name,
         added=source.added,
-        last_message=last.astimezone(zone) if last else None,
+        last_message=source.last_message,
         silent=source.silent,
         messages=source.messages,
         unpromised=source.unpromised,

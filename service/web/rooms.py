@@ -167,7 +167,8 @@ def notice_page(request: Request, slug: str, person: SignedIn) -> Response:
         room = rooms.room(session, slug)
         if room is None:
             return error(request, 404, "not_found")
-        here = {each.device_key for each in devices.placements_of(session, room.id) if each.end is None}
+        at = now(request)
+        here = {each.device_key for each in devices.placements_of(session, room.id) if each.holds(at)}
         told = notice.of_room(room, here, state.store, state.settings)
     return reply(request, NoticePage(room.slug, room.name, told), person=person)
 
@@ -178,10 +179,11 @@ def _page(
     at, state = now(request), request.app.state
     today = at.date()
     placed = devices.placements_of(session, room.id)
-    hidden = embargo.embargoes(session, today).get(room.slug)
+    sealed = embargo.embargoes(session, today)
+    hidden, discreet = sealed.get(room.slug), embargo.discreet(session, sealed, at)
     end = stretch_end(placed, at, until)
     start = end - SPANS[span][0]
-    here = {each.device_key for each in placed if each.end is None}
+    here = {each.device_key for each in placed if each.holds(at)}
     silent = device_health.silent(session, [each.device for each in placed], at, state.settings.zone)
     page = RoomPage(
         slug=room.slug,
@@ -196,7 +198,7 @@ def _page(
         span=span,
         past=end.date() < today,
         volume_m3=room.volume_m3,
-        devices=tuple(_device(each, at, silent, {room.slug} if hidden else ()) for each in placed),
+        devices=tuple(_device(each, at, silent, discreet) for each in placed),
         hidden=_hidden(hidden),
         experiments=tuple(experiments.of_room(session, room.id)),
         form_url=form_url(request, room.slug),
@@ -220,7 +222,7 @@ def _page(
 
 
 def _device(
-    placement: Placement, at: datetime, silent: Collection[str], hidden: Collection[str]
+    placement: Placement, at: datetime, silent: Collection[str], discreet: Collection[str]
 ) -> DeviceInRoom:
     device, zone = placement.device, at.tzinfo or UTC
     return DeviceInRoom(
@@ -228,8 +230,8 @@ def _device(
         label=device.label,
         start=placement.start.astimezone(zone),
         end=None if placement.end is None else placement.end.astimezone(zone),
-        last_seen=embargo.heard(device.last_seen, placement.room, hidden, zone),
-        silent=placement.end is None and device.key in silent,
+        last_seen=embargo.heard(device.last_seen, zone, by_day=device.key in discreet),
+        silent=placement.holds(at) and device.key in silent,
     )
 
 

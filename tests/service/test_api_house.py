@@ -183,6 +183,7 @@ def test_a_move_is_noted_by_the_experiment_it_concerns(asking, registry):
     with registry.session() as session:
         rooms = {each.slug: each for each in session.query(Room)}
         days = {"starts": TODAY - timedelta(60), "ends": TODAY + timedelta(30)}
+        session.add(Room(slug="hall", name="Hall", site=rooms["loire"].site, capacity=8))
         session.add(Experiment(
             slug="tables", title="Tables", declared_at=NOW, sheet={}, assignment="lot", **days,
             arms=[Arm(room=rooms["loire"], switch=TODAY - timedelta(30)), Arm(room=rooms["erdre"])],
@@ -193,6 +194,12 @@ def test_a_move_is_noted_by_the_experiment_it_concerns(asking, registry):
     assert moved["noted"] == ["Tables"]
     with registry.session() as session:
         assert session.scalar(select(Deviation.entered_by)) == "facilities"
+    said = told(asking.post("placements", json={"device": "g/d1", "room": "hall", "since": since}), 409)
+    assert f"until the experiment tables is over, on {TODAY + timedelta(30)}" in said
+    asking.post("placements", json={"device": "g/d1", "room": "hall"})
+    (*_, stay) = asking.get("devices/g/d1").json()["stays"]
+    yesterday = (NOW - timedelta(days=1)).isoformat()
+    told(asking.patch(f"placements/{stay['id']}", json={"start": yesterday}), 409)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from service.registry.tables import (
     Answer,
     Arm,
     Cost,
+    Decision,
     Device,
     DeviceDay,
     DevicePhoto,
@@ -228,6 +229,22 @@ def test_voices_of_an_experiment_are_told_from_five_on_and_after_it(api, house):
     told = api("experiments/tables/voices").json()
     assert {each["question"] for each in told["splits"]} == {"temperature", "helped"}
     assert (told["answers"], told["fewest"], len(told["remarks"])) == (14, 5, 5)
+
+
+def test_what_is_said_after_an_early_decision_is_no_part_of_the_trial(api, house):
+    """Or somebody who looked every day would see one answer more."""
+    with house.session() as session:
+        found = trial(session, "tables", -60, -30, 30)
+        answered(session, 5)
+        said = {"choice": "stop", "body": "CT", "decided_on": days(-4), "reason": "-", "entered_by": "-"}
+        found.decision = Decision(**said, entered_at=NOW)
+    before = api("experiments/tables/voices").json()
+    with house.session() as session:
+        (room,) = session.query(Room).filter_by(slug="loire")
+        for ago in (4, 3, 0):
+            session.add(Answer(room_id=room.id, day=days(-ago), hour=9, satisfaction=1, remark="Non !"))
+    assert before["answers"] == 10
+    assert api("experiments/tables/voices").json() == before
 
 
 def test_the_file_of_an_experiment_has_its_costs_and_what_its_rooms_need(api, house):

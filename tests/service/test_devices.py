@@ -95,13 +95,13 @@ def test_a_new_sensor_is_shown_first_and_placed_since_its_first_message(world, s
 
 
 def test_a_move_ends_the_stay_before_and_is_noted_in_the_running_experiment(world, staff):
-    done = sent(staff, "/device/room", room="sevre", when="at", at="2026-03-11T08:30")
+    done = sent(staff, "/device/room", room="erdre", when="at", at="2026-03-11T08:30")
     assert "noted" in done.headers["location"]
-    assert told(world) == [("loire", "02 15:00", "11 08:30"), ("sevre", "11 08:30", None)]
+    assert told(world) == [("loire", "02 15:00", "11 08:30"), ("erdre", "11 08:30", None)]
     assert days_marked(world) == [date(2026, 3, 11), date(2026, 3, 12)]
     with world.session() as session:
         (noted,) = session.scalars(select(Deviation))
-        assert noted.what == "Capteur g/a : sa salle a changé (Loire), du 11/03/2026 au 12/03/2026."
+        assert noted.what == "Capteur g/a : sa salle a changé (Erdre, Loire), du 11/03/2026 au 12/03/2026."
         assert noted.day == NOW.date()
 
 
@@ -115,16 +115,71 @@ def test_back_in_time_by_three_days(world, staff):
 
 
 def test_the_neighbour_that_a_stay_touches_gives_way(world, staff):
-    sent(staff, "/device/room", room="sevre", when="at", at="2026-03-09T08:00")
+    sent(staff, "/device/room", room="erdre", when="at", at="2026-03-09T08:00")
     with world.session() as session:
-        stay = session.scalar(select(Placement).join(Room).where(Room.slug == "sevre")).id
+        stay = session.scalar(select(Placement).join(Room).where(Room.slug == "erdre")).id
     sent(staff, "/device/stay", stay=str(stay), start="2026-03-06T08:00", end="")
-    assert told(world) == [("loire", "02 15:00", "06 08:00"), ("sevre", "06 08:00", None)]
+    assert told(world) == [("loire", "02 15:00", "06 08:00"), ("erdre", "06 08:00", None)]
     assert date(2026, 3, 6) in days_marked(world)
     refused = sent(staff, "/device/stay", stay=str(stay), start="2026-03-01T08:00", end="")
     assert refused.status_code == 422
     assert "Il serait parti de la salle d’avant" in refused.text
     assert 'value="2026-03-01T08:00"' in refused.text
+
+
+SEALED = "avril 2026, l’expérience «\N{NARROW NO-BREAK SPACE}Mobilier\N{NARROW NO-BREAK SPACE}» garde"
+
+
+def test_nothing_measured_under_seal_comes_to_a_room_that_shows_it(world, staff):
+    """Loire's switch was on the 9th; whatever is told in whatever order, Sèvre shows none of its days."""
+    for when in ({"when": "first"}, {"when": "at", "at": "2026-03-11T23:00"}):
+        refused = sent(staff, "/device/room", room="sevre", **when)
+        assert refused.status_code == 422
+        assert SEALED in refused.text
+        assert told(world) == [("loire", "02 15:00", None)]
+    sent(staff, "/device/room", room="", when="at", at="2026-03-02T10:00")  # taken back altogether
+    assert told(world) == []
+    assert sent(staff, "/device/room", room="sevre", when="at", at="2026-03-11T23:00").status_code == 422
+    assert sent(staff, "/device/room", room="sevre", when="today").status_code == 303
+    with world.session() as session:
+        stay = session.scalar(select(Placement)).id
+    assert sent(staff, "/device/stay", stay=str(stay), start="2026-03-10T08:00", end="").status_code == 422
+    assert told(world) == [("sevre", "12 00:00", None)]
+
+
+@pytest.mark.parametrize(
+    ("room", "at"),
+    [("erdre", "2026-03-10T08:00"), ("sevre", "2026-03-12T00:00"), ("", "2026-03-03T08:00")],
+    ids=["to a room of the same seal", "since this morning", "to no room"],
+)
+@pytest.mark.usefixtures("world")
+def test_what_opens_no_seal_is_said_as_ever(staff, room, at):
+    assert sent(staff, "/device/room", room=room, when="at", at=at).status_code == 303
+
+
+def test_what_was_measured_before_the_switch_moves_as_ever(world):
+    with world.session() as session:
+        device, switch = devices.find(session, "g/a"), datetime(2026, 3, 9, tzinfo=PARIS)
+        loire, sevre = (session.scalar(select(Room).where(Room.slug == slug)) for slug in ("loire", "sevre"))
+        wanted = [Stay(sevre, NOW - 10 * DAY, switch), Stay(loire, switch, None)]
+        assert placing.keep(session, device, wanted, "c", NOW, PARIS) == ["Mobilier"]
+
+
+def test_once_it_is_over_its_dates_can_be_corrected(world, staff):
+    with world.session() as session:
+        session.scalar(select(Experiment)).ends = NOW.date() - DAY
+    assert sent(staff, "/device/room", room="sevre", when="first").status_code == 303
+
+
+def test_a_device_that_was_under_seal_takes_no_place_elsewhere_with_what_it_measured(world, staff):
+    """Taken back from Loire, then said to go on for the one in Sèvre since its own first message."""
+    sent(staff, "/device/room", room="", when="at", at="2026-03-02T10:00")
+    sent(staff, "/device/room", key="g/new <b>", room="sevre", when="first")
+    refused = sent(staff, "/device", label="Air", continues="g/new <b>")
+    assert (refused.status_code, SEALED in refused.text) == (422, True)
+    assert told(world) == []
+    with world.session() as session:
+        assert devices.find(session, "g/a").label is None
 
 
 @pytest.mark.parametrize(
@@ -235,6 +290,11 @@ def test_on_either_database(either_registry):
     with either_registry.session() as session:
         found, total = devices.search(session, "LOI", NOW, 10)
         assert (total, found[0][0].key, found[0][1].room.slug) == (1, "g/a", "loire")
+        placing.keep(session, devices.find(session, "g/a"), [], "c", NOW, PARIS)
+    with either_registry.session() as session:
+        (stay,) = devices.ever_told(session, "g/a", NOW + DAY)
+        assert stay[:2] == ("loire", NOW - DAY)
+        assert NOW <= stay[2] < NOW + DAY
 
 
 HOURS = st.integers(0, 200)

@@ -10,13 +10,14 @@ from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+import time_machine
 from fastapi.routing import iter_route_contexts
 from sqlalchemy import select
 
 from experiments.panel import DayOutcome
 from sensors.move import Refusal
 from sensors.reading import Message, Reading
-from service import embargo
+from service import embargo, export
 from service.registry import experiments, gateways, outcomes, quarantine
 from service.registry.tables import (
     Answer,
@@ -31,11 +32,13 @@ from service.registry.tables import (
     Site,
 )
 
-TODAY = datetime.now(ZoneInfo("Europe/Paris")).date()
+NOW = datetime.now(UTC).replace(second=0, microsecond=0)
+TODAY = NOW.astimezone(ZoneInfo("Europe/Paris")).date()
 STARTS, SWITCH, ENDS = (TODAY + timedelta(days=n) for n in (-56, -21, 21))
 TREATED, BASELINE = ("loire", "erdre", "cens"), ("maine", "vilaine", "isac", "gesvres")
 HIDDEN = TREATED + BASELINE
-MOMENT = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=10)
+DEVICES = ("loire", "moved", "until")  # there all along; moved there; and until a day to come
+MOMENT = NOW - timedelta(minutes=10)
 # what names itself differently at each request, or counts requests
 RESTLESS = {"/metrics", "/healthz", "/readyz"}
 EXPORTS = {"/export/{name}.{kind}", "/api/v1/exports/{name}.{kind}"}
@@ -56,9 +59,15 @@ def day_values(day, room, gain):
     ]
 
 
+def later(moment, gain):
+    """When a sensor spoke that speaks when somebody comes."""
+    return moment + timedelta(minutes=3, seconds=7) * (gain - 1)
+
+
 def readings(gain):
+    spoke = later(MOMENT, gain)
     return [
-        Reading(f"g/{room}", metric, value * gain, "", MOMENT - timedelta(minutes=10 * n), "device", "g")
+        Reading(f"g/{room}", metric, value * gain, "", spoke - timedelta(minutes=10 * n), "device", "g")
         for room in HIDDEN
         for metric, value in (("people", 3.0), ("co2", 700.0), ("temperature", 15.0))
         for n in range(30)
@@ -89,6 +98,12 @@ def world(request, registry, app):
         for room in rooms:
             device = Device(key=f"g/{room.slug}", gateway="g", first_seen=MOMENT, last_seen=MOMENT)
             session.add(Placement(device=device, room=room, start=MOMENT - timedelta(days=90)))
+        free = Room(slug="hall", name="Hall", site=site, capacity=8)
+        for key, until in (("moved", None), ("until", MOMENT + timedelta(days=9))):
+            device = Device(key=f"g/{key}", gateway="g", first_seen=MOMENT, last_seen=MOMENT)
+            change = MOMENT - timedelta(days=20)
+            session.add(Placement(device=device, room=free, start=change - timedelta(days=9), end=change))
+            session.add(Placement(device=device, room=rooms[0], start=change, end=until))
         guardrail = [each for each in ("co2_occupied", "satisfaction") if each != primary]
         running = trial(rooms, "running", STARTS, SWITCH, ENDS, primary)
         running.measures = [m for m in running.measures if m.role == "primary" or m.outcome in guardrail]
@@ -119,9 +134,13 @@ def happened(registry, app, gain):
                 for each in day_values(day, room, gain if room in TREATED else 1.0)
             ]  # fmt: skip
             outcomes.replace_day(session, day, found)
-            noon = datetime.combine(day, time(12), UTC)  # sensors that speak when somebody moves
+            noon = datetime.combine(day, time(12), UTC)
             if day >= SWITCH:
-                gateways.count(session, [("temoin/g/loire", 1, noon)] * int(100 * gain), [])
+                spoke = later(noon, gain)
+                gateways.count(session, [("temoin/g/loire", 1, spoke)] * int(100 * gain), [])
+        gateways.count(session, [("temoin/g/loire", 1, later(MOMENT, gain))], [])
+        for device in session.scalars(select(Device)):
+            device.last_seen = later(MOMENT, gain)
         treated = select(Room.id).where(Room.slug.in_(TREATED))
         for answer in session.scalars(
             select(Answer).where(Answer.day >= SWITCH, Answer.room_id.in_(treated))
@@ -136,18 +155,22 @@ def everything(app, browser):
     """Path → status and body of whatever can be asked for."""
     routes = {route.path for route in iter_route_contexts(app.routes) if "GET" in route.methods}
     paths = {path for route in routes - RESTLESS for path in _asked(route)}
-    return {path: _still(browser.get(path)) for path in sorted(paths)}
+    with time_machine.travel(NOW, tick=False):
+        answers = {path: browser.get(path) for path in sorted(paths)}
+    return {path: (answer.status_code, answer.text) for path, answer in answers.items()}
 
 
 def _asked(route):
     """The addresses of a route: of both experiments or of a room of each arm, and what may be asked of it."""
-    route = re.sub(r"\{(cause|number)\}", "1", route).replace("{key:path}", "g/loire")
+    route = re.sub(r"\{(cause|number)\}", "1", route)
+    route = "/device?key={key:path}" if route == "/device" else route
     if route in EXPORTS:
         return {route.replace("{name}.{kind}", f"{name}.csv") + asked for name, asked in TABLES.items()}
     if route.startswith(("/site", "/api/v1/sites")):
         route = route.replace("{slug}", "mairie")
-    slugs = ("loire", "maine") if "/rooms" in route else ("running", "following")
-    paths = {re.sub(r"\{\w+\}", slug, route) for slug in slugs}
+    slugs = ("loire", "maine", "hall") if "/rooms" in route else ("running", "following")
+    slugs = [f"g/{name}" for name in DEVICES] if "{key:path}" in route else slugs
+    paths = {re.sub(r"\{[\w:]+\}", slug, route) for slug in slugs}
     if route.endswith("panel.csv"):
         return paths | {f"{path}?until=switch" for path in paths}
     if route == "/api/v1/weeks":
@@ -158,11 +181,6 @@ def _asked(route):
         yesterday = TODAY - timedelta(days=1)
         return paths | {f"{path}?{query}" for path in paths for query in ("span=week", f"until={yesterday}")}
     return paths
-
-
-def _still(answer):
-    """The answer without the hours of the day it was given at."""
-    return answer.status_code, re.sub(r"\d+(\u202f|:)h?\u202f?\d+", "", answer.text)
 
 
 def _apart(one, other):
@@ -183,7 +201,8 @@ def test_no_answer_depends_on_what_happened_since_the_switch(world, app, browser
         "/", "/experiments", "/experiments/running", "/experiments/following", "/rooms", "/rooms/loire",
         "/rooms/compare?room=loire&room=maine&room=erdre",
         "/quarantine", "/gateways", "/api/v1/gateways", "/api/v1/rooms", "/api/v1/devices",
-        "/api/v1/devices/g/loire", "/api/v1/experiments/running", "/api/v1/today", "/api/v1/weeks",
+        "/api/v1/devices/g/loire", "/device?key=g/until", "/rooms/hall", "/api/v1/rooms/hall",
+         "/api/v1/experiments/running", "/api/v1/today", "/api/v1/weeks",
         "/api/v1/weeks?count=8&room=loire&room=maine", "/api/v1/rooms/loire", "/api/v1/device-health",
         "/api/v1/experiments/running/progress", "/api/v1/experiments/running/file",
         "/api/v1/experiments/following/plan", "/api/v1/sites/mairie", "/api/v1/imports", "/api/v1/changes",
@@ -250,7 +269,7 @@ def test_the_seal_holds_from_the_first_switch_to_the_last_day(world, day, hidden
 @pytest.mark.parametrize("ago", [timedelta(minutes=10), timedelta(days=3)])
 def test_no_sensor_tells_at_what_time_somebody_was_there(world, browser_of, ago):
     """One that speaks when somebody moves would, in a room under seal or for one person."""
-    heard = datetime.now(UTC).replace(second=0, microsecond=0) - ago
+    heard = NOW + timedelta(minutes=4) - ago  # not the minute of anything else
     with world.session() as session:
         site, long_ago = session.scalar(select(Site)), heard - timedelta(days=90, hours=1, minutes=7)
         session.add_all(
@@ -276,3 +295,21 @@ def test_no_sensor_tells_at_what_time_somebody_was_there(world, browser_of, ago)
     assert free == {"/devices": 1, "/device-health": int(ago.days > 0), "/": 0}
     told = reader.get("/api/v1/devices/g/salle").json()["last_seen"]
     assert datetime.fromisoformat(told) == heard
+
+
+@pytest.mark.parametrize("world", ["occupied_minutes"], indirect=True)
+def test_of_two_experiments_in_a_room_the_first_switch_and_the_last_end_count(world):
+    """Whichever of them comes last in the list."""
+    earlier, later = (timedelta(days=n) for n in (-3, 5))
+    with world.session() as session:
+        rooms = list(session.scalars(select(Room).where(Room.slug.in_(("loire", "maine", "vilaine")))))
+        session.add(trial(rooms, "first", STARTS - later, SWITCH + earlier, ENDS + earlier))
+        session.add(trial(rooms, "last", STARTS + earlier, SWITCH + later, ENDS + later))
+        session.flush()
+        hidden = embargo.embargoes(session, TODAY)
+        free = {slug for slug, each in hidden.items() if each.slug == "running"}
+        assert free == set(HIDDEN) - {"loire", "maine", "vilaine"}
+        assert {each.since for slug, each in hidden.items() if slug not in free} == {SWITCH + earlier}
+        assert {each.ends for slug, each in hidden.items() if slug not in free} == {ENDS + later}
+        exported = [row for row in export.rows(session, "outcomes.csv", TODAY, 5) if row[0] == "loire"]
+        assert max(day for _, day, *_, sealed in exported if not sealed) == SWITCH - timedelta(days=4)

@@ -232,17 +232,28 @@ def measured(registry, store, today):
 
 def test_answers_are_counted_by_month_and_never_fewer_than_five(sensed):
     assert given(sensed, "answers.csv", AFTER) == [
-        {"room": "loire", "month": month, "question": question, "answer": answer, "n": n}
+        {"room": "loire", "month": month, "question": "air", "answer": "5", "n": 7}
         for month in ("2026-01", "2026-02")
-        for question, answer, n in (("satisfaction", "1", 4), ("satisfaction", "2", 3), ("air", "5", 7))
     ]
     assert {each["month"] for each in given(sensed, "answers.csv", DURING)} == {"2026-01"}
+
+
+def test_a_question_that_few_answered_is_left_out_of_a_month_in_which_many_did(sensed):
+    with sensed.session() as session:
+        loire = session.scalars(select(Room).where(Room.slug == "loire")).one()
+        session.add_all(
+            Answer(room_id=loire.id, day=date(2025, 11, 3), hour=9, satisfaction=4, hearing=6 if n else None)
+            for n in range(5)
+        )
+    assert [each for each in given(sensed, "answers.csv", AFTER) if each["month"] == "2025-11"] == [
+        {"room": "loire", "month": "2025-11", "question": "satisfaction", "answer": "4", "n": 5}
+    ]
 
 
 def test_answers_of_the_month_that_runs_wait_for_its_end(sensed):
     with sensed.session() as session:
         room = session.scalars(select(Room).where(Room.slug == "maine")).one()
-        session.add_all(Answer(room_id=room.id, day=AFTER, hour=9, satisfaction=7) for _ in range(6))
+        session.add_all(Answer(room_id=room.id, day=AFTER, hour=9, satisfaction=7, air=7) for _ in range(6))
     assert {each["month"] for each in given(sensed, "answers.csv", AFTER)} == {"2026-01", "2026-02"}
     assert "2026-03" in {each["month"] for each in given(sensed, "answers.csv", date(2026, 4, 1))}
 
@@ -252,7 +263,7 @@ def test_answers_of_the_month_of_a_switch_wait_for_the_end_of_the_experiment(sen
     with sensed.session() as session:
         room = session.scalars(select(Room).where(Room.slug == "loire")).one()
         session.add_all(
-            Answer(room_id=room.id, day=date(2026, 2, 1), hour=9, satisfaction=7) for _ in range(6)
+            Answer(room_id=room.id, day=date(2026, 2, 1), hour=9, satisfaction=7, air=7) for _ in range(6)
         )
     whole = {
         each["month"]: each["n"] for each in given(sensed, "answers.csv", AFTER) if each["answer"] == "7"
@@ -260,6 +271,57 @@ def test_answers_of_the_month_of_a_switch_wait_for_the_end_of_the_experiment(sen
     assert whole == {"2026-02": 6}
     later = date(2026, 3, 1)  # the experiment runs on its last day, and February is over
     assert {each["month"] for each in given(sensed, "answers.csv", later)} == {"2026-01"}
+
+
+def rank(groups):
+    """How many of these groups cannot be had by adding and subtracting the others."""
+    return np.linalg.matrix_rank(np.array(groups, dtype=float))
+
+
+def test_of_all_that_is_shown_no_sum_or_difference_is_of_fewer_than_five(registry, browser_of):
+    """An export by month, the trial's page by period, its panel by period and room.
+
+    Two answered in Loire on the day before the switch: by period less by month they would be left.
+    """
+    starts, switch, ends = date(2025, 12, 10), date(2026, 2, 3), date(2026, 2, 20)
+    often = [date(2025, 11, 4), date(2025, 12, 3), date(2026, 1, 14), date(2026, 2, 12), date(2026, 2, 25)]
+    two, asked = (date(2026, 2, 2), "loire"), {"satisfaction": "primary", "discomfort": "secondary"}
+    people = [(day, room) for room in ROOMS for day in often for _ in range(6)] + [two, two]
+    with registry.session() as session:
+        site = Site(slug="mairie", name="Mairie")
+        rooms = {slug: Room(slug=slug, name=slug, site=site, capacity=10) for slug in ROOMS}
+        trial = Experiment(
+            slug="tables", title="T", declared_at=datetime(2025, 11, 1, tzinfo=UTC), starts=starts, ends=ends,
+            washout=0, assignment="lot",
+            arms=[Arm(room=rooms[slug], switch=switch if slug in TREATED else None) for slug in ROOMS],
+            measures=[
+                Measure(outcome=name, role=role, better="lower", useful=5.0)
+                for name, role in asked.items()
+            ],
+        )  # fmt: skip
+        session.add(trial)
+        session.flush()
+        said = {"satisfaction": 5, "helped": 4, "temperature": "same", "air": 3, "discomfort": "none"}
+        session.add_all(Answer(room_id=rooms[room].id, day=day, hour=9, **said) for day, room in people)
+
+    def those(rooms, first, last):
+        return tuple(room in rooms and first <= day <= last for day, room in people)
+
+    shown = {question: set() for question in said}
+    for row in given(registry, "answers.csv", date(2026, 3, 12)):
+        first = date.fromisoformat(f"{row['month']}-01")
+        shown[row["question"]].add(those({row["room"]}, first, first + timedelta(days=27)))
+    reader, day_before = browser_of("reader"), switch - timedelta(days=1)
+    periods = {starts: (starts, day_before), switch: (switch, ends)}
+    for split in reader.get("/api/v1/experiments/tables/voices").json()["splits"]:
+        shown[split["question"]] |= {those(TREATED, *period) for period in periods.values()}
+    panel = reader.get("/api/v1/experiments/tables/panel.csv").text.splitlines()
+    for row in csv.DictReader(panel):
+        if row["outcome"] == "discomfort":  # a share of n counts some of them, a ridit does not
+            shown["discomfort"].add(those({row["room"]}, *periods[date.fromisoformat(row["day"])]))
+    few = tuple(each == two for each in people)
+    assert all(shown.values())
+    assert [each for each, groups in shown.items() if rank([*groups, few]) == rank([*groups])] == []
 
 
 def test_readings_are_those_of_rooms_and_what_runs_is_sealed(sensed, store):

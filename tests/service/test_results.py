@@ -15,8 +15,8 @@ from sqlalchemy import select
 from typer.testing import CliRunner
 
 from experiments.panel import DayOutcome
-from service import embargo, results
-from service.cli import app
+from service import cli, embargo, results
+from service.jobs import Jobs
 from service.registry import experiments, outcomes
 from service.registry.tables import (
     Answer,
@@ -33,6 +33,7 @@ from service.registry.tables import (
     Site,
     StaleDay,
 )
+from service.settings import load_settings
 
 STARTS, SWITCH, ENDS = date(2026, 1, 5), date(2026, 2, 2), date(2026, 3, 1)
 BEFORE, DURING, AFTER = date(2026, 1, 20), date(2026, 2, 16), date(2026, 3, 2)
@@ -184,13 +185,50 @@ def test_temoin_analyse_gives_the_same_numbers_to_the_last_digit(trial, tmp_path
         (tmp_path / "panel.csv").write_bytes(results.published_panel(session, found, AFTER))
         (tmp_path / "protocol.json").write_text(experiments.protocol(found).to_json(), encoding="utf-8")
     run = CliRunner().invoke(
-        app, ["analyse", str(tmp_path / "panel.csv"), "--design", str(tmp_path / "protocol.json"), "--json"]
+        cli.app,
+        ["analyse", str(tmp_path / "panel.csv"), "--design", str(tmp_path / "protocol.json"), "--json"],
     )
     assert run.exit_code == 0, run.output
     recomputed = json.loads(run.stdout)
     again = json.loads(json.dumps(shown))
     for key in ("verdict", "grade", "primary", "guardrails", "secondaries", "site_total"):
         assert recomputed[key] == again[key], key
+
+
+def test_a_house_that_shows_no_group_below_twenty_gives_none_anywhere(
+    trial, settings, browser_of, app, tmp_path, monkeypatch
+):
+    """Seven said so in each room and period: on its page, in its panel, in an export, in what jobs freeze."""
+    monkeypatch.setenv("TEMOIN_DATA_DIR", str(settings.data_dir))
+    monkeypatch.setenv("TEMOIN_MIN_GROUP", "20")
+    app.state.settings = load_settings()
+    reader = browser_of("reader")
+
+    def told():
+        (folder := tmp_path / str(len(list(tmp_path.iterdir())))).mkdir()
+        assert CliRunner().invoke(cli.app, ["export", str(folder)]).exit_code == 0
+        written = [path.read_text(encoding="utf-8") for path in folder.rglob("*.csv")]
+        result = reader.get("/api/v1/experiments/tables/result").json()
+        asked = [reader.get(f"/api/v1/experiments/tables/{name}").text for name in ("panel.csv", "voices")]
+        assert result["secondaries"][0]["estimate"]["n_treated"] == 0
+        assert "satisfaction" not in asked[0]
+        assert json.loads(asked[1])["fewest"] == 20
+        assert not [text for text in written if re.search(r",satisfaction,.*,7$", text, re.MULTILINE)]
+
+    told()
+    assert Jobs(load_settings(), trial, app.state.store).once(datetime.now(UTC)).looks == 1
+    told()
+
+
+def test_what_was_frozen_stays_when_groups_have_to_be_larger(trial):
+    now = datetime(2026, 3, 2, 3, tzinfo=UTC)
+    with trial.session() as session:
+        frozen = zlib.decompress(results.take_look(session, of(session), now, AFTER).panel)
+        assert results.published_panel(session, of(session), AFTER, 20) == frozen
+        assert results.later_result(session, of(session), AFTER, 20) is None  # nothing was corrected
+        outcomes.replace_day(session, date(2026, 2, 27), [])
+        later = results.later_result(session, of(session), AFTER, 20)
+    assert later.secondaries[0].estimate.n_treated == 0
 
 
 def test_the_panel_until_the_switch_stops_there(trial):

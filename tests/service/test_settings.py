@@ -35,7 +35,7 @@ def test_the_environment_beats_the_file_and_the_command_line_beats_both(monkeypa
         ("PUBLIC_URL", "temoin.ville.example", "https://"),
         ("TRUSTED_PROXIES", "the proxy", "10.0.0.0/8"),
         ("LOCALE", "de", "'fr' or 'en'"),
-        ("MIN_GROUP", "1", "greater than or equal to 2"),
+        ("MIN_GROUP", "4", "greater than or equal to 5"),
     ],
 )
 def test_a_bad_value_is_named_with_what_it_should_be(monkeypatch, name, value, advice):
