@@ -24,6 +24,7 @@ from service.declaration import Declaration, DeclarationRejected
 from service.placing import days_measured
 from service.registry import devices as device_rows
 from service.registry import experiments as experiment_rows
+from service.registry import turn
 from service.registry.tables import (
     Arm,
     Base,
@@ -85,6 +86,7 @@ def declare(session: Session, text: str, who: str, now: datetime, zone: ZoneInfo
 
     Days are local in `zone`; `now` dates what is created and locked. Doing it twice changes nothing.
     """
+    turn.take(session)
     session.info["who"] = who
     declaration = Declaration(text)
     done = Declared()

@@ -6,10 +6,12 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
+import structlog
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from fastapi.routing import iter_route_contexts
-from sqlalchemy.exc import DataError, OperationalError
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError
+from sqlalchemy.orm.exc import StaleDataError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
@@ -21,6 +23,7 @@ from service.asked import locale
 from service.auth import CsrfRejected, SecondFactorNeeded, SignInNeeded, current_person
 from service.middleware import secure
 from service.web import kept
+from service.web.reply import Instead
 from service.web.reply import error as error_page
 from service.web.sign_in import sign_in_form
 
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI, Request, Response
 
-ErrorKey = Literal["not_found", "forbidden", "too_many", "locked", "too_large", "csrf", "failed"]
+ErrorKey = Literal["not_found", "forbidden", "too_many", "locked", "too_large", "conflict", "csrf", "failed"]
 
 CODES = {
     400: "bad_request",
@@ -47,8 +50,9 @@ CODES = {
     503: "unavailable",
     507: "disk_full",
 }
+log = structlog.get_logger("temoin.web")
 PAGES: dict[int, ErrorKey] = {403: "forbidden", 404: "not_found", 405: "not_found", 422: "not_found"}
-PAGES |= {413: "too_large", 423: "locked", 429: "too_many"}
+PAGES |= {409: "conflict", 413: "too_large", 423: "locked", 429: "too_many"}
 
 
 def handle_errors(app: FastAPI) -> None:
@@ -58,7 +62,10 @@ def handle_errors(app: FastAPI) -> None:
     app.add_exception_handler(CsrfRejected, _csrf_rejected)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(Instead, _instead)  # type: ignore[arg-type]  # by its own kind
     app.add_exception_handler(DataError, _invalid)
+    app.add_exception_handler(IntegrityError, _conflict)
+    app.add_exception_handler(StaleDataError, _conflict)
     app.add_exception_handler(OperationalError, _unavailable)
     app.add_exception_handler(StoreError, _unavailable)
     app.add_exception_handler(Exception, _failed)
@@ -145,6 +152,18 @@ def _methods(request: Request) -> set[str]:
     path = request.url.path
     found = (each for each in iter_route_contexts(request.app.routes) if each.path_regex.match(path))
     return {method for each in found for method in each.methods or ()}
+
+
+def _instead(_request: Request, told: Instead) -> Response:
+    return told.answer()
+
+
+def _conflict(request: Request, error: Exception) -> Response:
+    """A row that is there already, or no longer: somebody was faster, and nothing is written."""
+    log.warning("conflict", error=str(error).partition("\n")[0])  # PostgreSQL goes on with values
+    if _for_programs(request):
+        return envelope(409, "Somebody was faster, and nothing was written: read it again.")
+    return error_page(request, 409, "conflict")
 
 
 def _unavailable(request: Request, _error: Exception) -> Response:

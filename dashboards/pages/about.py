@@ -13,6 +13,7 @@ Fault = Literal[
     "form_spent",
     "too_many",
     "too_large",
+    "conflict",
     "locked",
     "csrf",
     "failed",

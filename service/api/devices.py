@@ -128,7 +128,7 @@ def describe_device(
     told = said.model_dump(exclude_unset=True)
     told = {name: " ".join(each.split()) if isinstance(each, str) else each for name, each in told.items()}
     refuse({name: "bad" for name, each in told.items() if isinstance(each, str) and not each.isprintable()})
-    with request.app.state.registry.session() as session:
+    with request.app.state.registry.turn() as session:
         device = _known(session, key)
         have.check(placing.seen(device))
         told = {name: each or None for name, each in told.items()}
@@ -144,7 +144,7 @@ def describe_device(
             if refused.laid is not None:
                 sealed(refused.laid)
             raise
-        session.flush()
+        session.commit()  # nobody waits while the store is asked
         return whole(request, session, device)
 
 

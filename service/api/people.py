@@ -15,12 +15,12 @@ from pydantic import Field
 from service.api.mistakes import refuse
 from service.api.paging import Part
 from service.api.said import Said
-from service.api.unchanged import CHANGED, Have
+from service.api.unchanged import Have
 from service.asked import Number
 from service.auth import needs
 from service.places import seen
 from service.registry import identities, people, users
-from service.registry.people import ChangedMeanwhile, Facts, LastAdministrator
+from service.registry.people import Facts, LastAdministrator
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -98,7 +98,7 @@ def list_people(request: Request, paging: Part) -> list[ApiPerson]:
 def add_person(request: Request, said: NewPerson) -> ApiPersonWhole:
     """Somebody more; the link by which they choose a password is made on their page."""
     email, name = said.email.strip(), _name(said.name)
-    with request.app.state.registry.session() as session:
+    with request.app.state.registry.turn() as session:
         if not users.ADDRESS.fullmatch(email) or not email.isprintable():
             refuse({"email": "bad"})
         if users.find(session, email) is not None:
@@ -118,15 +118,13 @@ def get_person(request: Request, number: Number) -> ApiPersonWhole:
 @router.patch("/{number}")
 def change_person(request: Request, number: Number, said: PersonFacts, have: Have) -> ApiPersonWhole:
     """Their name, their role, whether they may sign in; who may not is signed out everywhere."""
-    with request.app.state.registry.session() as session:
+    with request.app.state.registry.turn() as session:
         before = Facts.of(_known(session, number))
         have.check(_version(before))
         told = vars(before) | said.model_dump(exclude_unset=True)
         wanted = Facts(_name(told["name"]), told["role"], told["active"])
         try:
             user = people.change(session, number, before, wanted)
-        except ChangedMeanwhile as error:
-            raise HTTPException(412, CHANGED) from error
         except LastAdministrator:
             refuse({"role": "last"}, 409)
             raise

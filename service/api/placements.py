@@ -61,7 +61,7 @@ def move_device(request: Request, person: Facilities, said: NewPlacement, have: 
     """
     now = datetime.now(UTC)
     since = now if said.since is None else _sensible("since", said.since)
-    with request.app.state.registry.session() as session:
+    with request.app.state.registry.turn() as session:
         device = devices.find(session, said.device)
         if device is None:
             raise HTTPException(404, "There is no such device.")
@@ -83,7 +83,7 @@ def correct_stay(
 
     409 as for a new one.
     """
-    with request.app.state.registry.session() as session:
+    with request.app.state.registry.turn() as session:
         row = session.get(Placement, number)
         device = None if row is None else devices.find(session, row.device_key)
         if row is None or device is None:
@@ -101,6 +101,7 @@ def correct_stay(
 def _kept(request: Request, session: Session, device: Device, wanted: list[Stay], person: Person) -> ApiMoved:
     now, zone = datetime.now(UTC), request.app.state.settings.zone
     noted = placing.keep(session, device, wanted, person.name, now, zone)
+    session.commit()  # nobody waits while the store is asked
     session.refresh(device, ["placements"])
     return ApiMoved(whole(request, session, device), noted)
 

@@ -262,7 +262,7 @@ def correct_mapping(request: Request, person: Facilities, number: Number, said: 
 @router.delete("/mappings/{number}", status_code=202)
 def withdraw_mapping(request: Request, person: Facilities, number: Number, have: Have) -> ApiReplay:
     """Let a mapping hold no longer: its messages wait again, its readings are withdrawn."""
-    with request.app.state.registry.session() as session:
+    with request.app.state.registry.turn() as session:
         have.check(_holding(session, number).version)
         return _replay(mapping_form.withdraw(session, number, person.name, datetime.now(UTC)))
 
@@ -271,7 +271,7 @@ def _keep(
     request: Request, person: Person, said: dict[str, Any], number: int | None, have: IfMatch | None = None
 ) -> ApiKept:
     mapping = _said(said)
-    with request.app.state.registry.session() as session:
+    with request.app.state.registry.turn() as session:
         if number is not None and have is not None:
             have.check(_holding(session, number).version)
         try:

@@ -208,18 +208,19 @@ def get_room(request: Request, slug: str) -> ApiRoomWhole:
 @router.patch("/{slug}", dependencies=FACILITIES)
 def change_room(request: Request, slug: str, said: RoomFacts, have: Have) -> ApiRoomWhole:
     """Its name, floor, seats, area, volume; other seats have its days computed again."""
-    with request.app.state.registry.session() as session:
+    with request.app.state.registry.turn() as session:
         room = _known(session, slug)
         have.check(places.room_seen(room))
         facts, zone = said.checked(room), request.app.state.settings.zone
         places.save_room(session, room.site, room, facts, datetime.now(UTC), zone)
+        session.commit()  # nobody waits while the store is asked
         return _whole(request, session, room)
 
 
 @router.delete("/{slug}", dependencies=FACILITIES)
 def delete_room(request: Request, slug: str) -> ApiRoomWhole:
     """Forget a room on which nothing rests, and its calendar; answers with what it was."""
-    with request.app.state.registry.session() as session:
+    with request.app.state.registry.turn() as session:
         room = _known(session, slug)
         if places.refers(session, room):
             raise HTTPException(409, "A sensor was in it, or an experiment, answers or days rest on it.")

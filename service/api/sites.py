@@ -89,7 +89,7 @@ def list_sites(request: Request, paging: Part) -> list[ApiSite]:
 def add_site(request: Request, said: NewSite) -> ApiSiteWhole:
     """One site more; its `slug` is made of its name."""
     hours = _hours(said)
-    with request.app.state.registry.session() as session:
+    with request.app.state.registry.turn() as session:
         if any(each.name.casefold() == hours.name.casefold() for each in rooms.sites(session)):
             refuse({"name": "taken"}, 409)
         zone = request.app.state.settings.zone
@@ -106,7 +106,7 @@ def get_site(request: Request, slug: str) -> ApiSiteWhole:
 @router.patch("/{slug}")
 def change_site(request: Request, slug: str, said: SiteFacts, have: Have) -> ApiSiteWhole:
     """Its name, hours and weekdays; other hours have the days of its rooms computed again."""
-    with request.app.state.registry.session() as session:
+    with request.app.state.registry.turn() as session:
         site = _known(session, slug)
         have.check(places.site_seen(site))
         hours = _hours(said, site)
@@ -118,7 +118,7 @@ def change_site(request: Request, slug: str, said: SiteFacts, have: Have) -> Api
 @router.delete("/{slug}")
 def delete_site(request: Request, slug: str) -> ApiSiteWhole:
     """Forget a site that has no room; answers with what it was."""
-    with request.app.state.registry.session() as session:
+    with request.app.state.registry.turn() as session:
         site = _known(session, slug)
         if site.rooms:
             raise HTTPException(409, "It has rooms: delete those first.")
@@ -144,7 +144,7 @@ def close_on_holidays(request: Request, slug: str, year: Year) -> ApiSiteWhole:
 @router.delete("/{slug}/closures/{day}")
 def open_site(request: Request, slug: str, day: Day) -> ApiSiteWhole:
     """Open on a day after all."""
-    with request.app.state.registry.session() as session:
+    with request.app.state.registry.turn() as session:
         site = _known(session, slug)
         if all(each.day != day for each in site.closures):
             raise HTTPException(404, "It is not closed on that day.")
@@ -156,7 +156,7 @@ def open_site(request: Request, slug: str, day: Day) -> ApiSiteWhole:
 def add_room(request: Request, slug: str, said: NewRoom) -> ApiRoom:
     """One room more; its `slug` is made of its name."""
     facts = said.checked()
-    with request.app.state.registry.session() as session:
+    with request.app.state.registry.turn() as session:
         site = _known(session, slug)
         if any(each.name.casefold() == facts.name.casefold() for each in site.rooms):
             refuse({"name": "taken"}, 409)
@@ -166,7 +166,7 @@ def add_room(request: Request, slug: str, said: NewRoom) -> ApiRoom:
 
 
 def _closed(request: Request, slug: str, days: dict[date, str]) -> ApiSiteWhole:
-    with request.app.state.registry.session() as session:
+    with request.app.state.registry.turn() as session:
         site = _known(session, slug)
         places.close(session, site, days, datetime.now(UTC))
         session.expire(site, ["closures"])

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 from sqlalchemy.orm import Session
 
-from service.registry import audit
+from service.registry import audit, turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,6 +63,13 @@ class Registry:
             yield session
             session.commit()
 
+    @contextmanager
+    def turn(self) -> Iterator[Session]:
+        """A session for who compares before they write: one at a time, in either database."""
+        with self.session() as session:
+            turn.take(session)
+            yield session
+
     def migrate(self, revision: str = "head") -> str:
         """Bring the schema to this version, or to an older revision, wholly or not at all; where it is then.
 
@@ -78,6 +85,7 @@ class Registry:
                 config = self._alembic()
                 config.attributes["connection"] = connection
                 command.upgrade(config, revision)
+                _check_references(connection)
         except (DatabaseError, OSError) as error:
             raise self._unusable(error) from error
         return self._head() if revision == "head" else revision
@@ -172,10 +180,23 @@ class Registry:
 
 
 def _take_turns(connection: Connection) -> None:
+    """SQLite rebuilds a table by dropping it, which would delete what refers to its rows, or fail."""
     if connection.dialect.name == "sqlite":
+        connection.detach()  # so that nobody else gets it: it does not look after references
+        connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     else:
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATING})")
+
+
+def _check_references(connection: Connection) -> None:
+    """What was not looked after, at the end: https://www.sqlite.org/lang_altertable.html, section 7."""
+    if connection.dialect.name == "sqlite":
+        lost = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+        if lost is not None:
+            raise RegistryError(
+                f"A row of {lost[0]} refers to one of {lost[2]} that is not there; nothing was changed."
+            )
 
 
 def _server(url: URL) -> Engine:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import contains_eager, defer, joinedload, selectinload
 
 from experiments.design import Design, Measure, Protocol
 from experiments.outcomes import OUTCOMES
+from service.registry import turn
 from service.registry.tables import Arm, Decision, Experiment, Look, Room, User
 from service.registry.tables import Measure as MeasureRow
 from service.registry.tables import Protocol as LockedProtocol
@@ -104,7 +105,7 @@ def running_in(session: Session, today: date) -> dict[int, tuple[str, str]]:
 
 def hand_over(session: Session, experiment: Experiment, seen: int | None, owner: User | None) -> bool:
     """Put it in these hands, or nobody's; False, and nothing done, where they are no longer those `seen`."""
-    session.refresh(experiment, ["owner_id"], with_for_update=True)
+    turn.take(session)
     if experiment.owner_id not in (seen, None if owner is None else owner.id):
         return False
     experiment.owner = owner
@@ -162,6 +163,8 @@ def protocol(experiment: Experiment) -> Protocol | None:
 
 def lock(session: Session, experiment: Experiment, who: str, now: datetime) -> LockedProtocol:
     """Freeze what the verdict will depend on; locking twice gives the first lock. Raises DesignError."""
+    if experiment.protocol is None:
+        turn.take(session)
     if experiment.protocol is None:
         document = draft(experiment)
         experiment.protocol = LockedProtocol(

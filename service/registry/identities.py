@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from sqlalchemy import select
 
-from service.registry import people, users
+from service.registry import people, turn, users
 from service.registry.tables import Identity, User
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def person(
     2. An address that the provider says it did not verify is nobody's.
     3. The role the provider tells holds from this sign-in on, but the last administrator stays one.
     """
+    turn.take(session)  # two who come in at once: one account is made, and the last administrator stays one
     identity = session.get(Identity, (told.issuer, told.subject))
     user = session.get(User, identity.user_id) if identity is not None else None
     if user is None:
@@ -55,8 +56,8 @@ def person(
         session.add(Identity(issuer=told.issuer, subject=told.subject, user_id=user.id, linked_at=now))
     if not user.active:
         raise IdentityRefused("disabled")
-    if told.role is not None and told.role != user.role:
-        _given(session, user, told.role)
+    if told.role is not None and people.administrators(session) != [user.id]:
+        user.role = told.role
     return user
 
 
@@ -79,10 +80,3 @@ def _first_time(session: Session, told: Told, now: datetime, *, new: bool, link_
         return users.add(session, told.email, told.name[:LONGEST_NAME], told.role or "reader", None, now)
     except users.UserError as error:
         raise IdentityRefused("no_address") from error
-
-
-def _given(session: Session, user: User, role: str) -> None:
-    with session.begin_nested():  # from here on nobody else takes a role away: two at once take turns
-        others = [each for each in people.administrators(session) if each != user.id]
-        if others or user.role != "administrator":
-            user.role = role

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, select
 
 from sensors.mapping import Mapping, MappingRefused, overlap
+from service.registry import turn
 from service.registry.tables import MappingVersion, Replay
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def keep(
 
     Raises MappingRefused when another mapping speaks of some of the same topics.
     """
+    turn.take(session)
     check(session, mapping, number)
     return _add(session, number, mapping, mapping.topic, who, now)
 
@@ -73,6 +75,7 @@ def in_the_way(session: Session, topic: str, number: int | None = None) -> str:
 
 def withdraw(session: Session, number: int, who: str, now: datetime) -> MappingVersion:
     """Let a mapping hold no longer; its versions stay to be read."""
+    turn.take(session)
     return _add(session, number, None, versions(session, number)[0].topic, who, now)
 
 
@@ -80,6 +83,7 @@ def ask(
     session: Session, who: str, now: datetime, cause: int | None = None, mapping: int | None = None
 ) -> Replay:
     """Ask for a replay; the one that waits already for the same is given back."""
+    turn.take(session)
     query = select(Replay).where(Replay.ended_at.is_(None), Replay.done == 0)
     for waiting in session.scalars(query):
         if (waiting.cause_id, waiting.mapping) == (cause, mapping):

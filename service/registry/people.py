@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
-from service.registry import second_factor, users
+from service.registry import second_factor, turn, users
 from service.registry.tables import Change, Experiment, Identity, User
 from service.registry.tables import Session as SignedIn
 
@@ -58,17 +58,17 @@ def change(session: Session, number: int, seen: Facts, wanted: Facts) -> User | 
     Raises ChangedMeanwhile where they no longer are as they were shown, and LastAdministrator. Closing an
     account signs the person out everywhere.
     """
-    with session.begin_nested():  # from here on nobody else writes: SQLite's turn, PostgreSQL's row
-        before = administrators(session)
-        user = session.get(User, number, with_for_update=True, populate_existing=True)
-        if user is None:
-            return None
-        if Facts.of(user) not in (seen, wanted):
-            raise ChangedMeanwhile(Facts.of(user))
-        user.name, user.role, user.active = wanted.name, wanted.role, wanted.active
-        _somebody_is_left(session, before)
-        if not user.active:
-            users.close_all(session, user)
+    turn.take(session)
+    user = find(session, number)
+    if user is None:
+        return None
+    if Facts.of(user) not in (seen, wanted):
+        raise ChangedMeanwhile(Facts.of(user))
+    if not (wanted.active and wanted.role == "administrator"):
+        _somebody_is_left(session, number)
+    user.name, user.role, user.active = wanted.name, wanted.role, wanted.active
+    if not user.active:
+        users.close_all(session, user)
     return user
 
 
@@ -79,19 +79,18 @@ def remove(session: Session, number: int) -> User | None:
 
     Raises LastAdministrator. None where they are gone already.
     """
-    with session.begin_nested():
-        before = administrators(session)
-        user = session.get(User, number, with_for_update=True, populate_existing=True)
-        if user is None:
-            return None
-        users.close_all(session, user)
-        for experiment in session.scalars(select(Experiment).where(Experiment.owner_id == number)):
-            experiment.owner = None  # by us, not the database alone: the audit says so
-        for identity in session.scalars(select(Identity).where(Identity.user_id == number)):
-            session.delete(identity)
-        second_factor.take_away(session, user)
-        session.delete(user)
-        _somebody_is_left(session, before)
+    turn.take(session)
+    user = find(session, number)
+    if user is None:
+        return None
+    _somebody_is_left(session, number)
+    users.close_all(session, user)
+    for experiment in session.scalars(select(Experiment).where(Experiment.owner_id == number)):
+        experiment.owner = None  # by us, not the database alone: the audit says so
+    for identity in session.scalars(select(Identity).where(Identity.user_id == number)):
+        session.delete(identity)
+    second_factor.take_away(session, user)
+    session.delete(user)
     return user
 
 
@@ -145,12 +144,11 @@ def _signed_in(session: Session, user: User) -> Iterator[SignedIn]:
 
 
 def administrators(session: Session) -> list[int]:
-    """Who may let people in; on PostgreSQL two who take each other's role away take turns here."""
+    """Who may let people in."""
     query = select(User.id).where(User.role == "administrator", User.active).order_by(User.id)
-    return list(session.scalars(query.with_for_update()))
+    return list(session.scalars(query))
 
 
-def _somebody_is_left(session: Session, before: list[int]) -> None:
-    session.flush()
-    if before and not administrators(session):
+def _somebody_is_left(session: Session, without: int) -> None:
+    if administrators(session) == [without]:
         raise LastAdministrator

@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
+ONCE = {"sqlite_autoincrement": True}  # numbers are in addresses and logs: none is given to another
 BigId = BigInteger().with_variant(Integer, "sqlite")
 
 
@@ -420,6 +421,7 @@ class Replay(Base):
     """Refused messages to be read again, and how far that is: those of a cause, of a mapping, or all."""
 
     __tablename__ = "replays"
+    __table_args__ = ONCE
     id: Mapped[int] = mapped_column(primary_key=True)
     cause_id: Mapped[int | None] = mapped_column(ForeignKey("quarantine_causes.id"))
     mapping: Mapped[int | None]  # its number
@@ -439,6 +441,7 @@ class Share(Base):
     """A link by which somebody without an account sees an experiment's page as it was when it was made."""
 
     __tablename__ = "shares"
+    __table_args__ = ONCE
     id: Mapped[int] = mapped_column(primary_key=True)
     token_sha256: Mapped[str] = mapped_column(String(64), unique=True)
     experiment_id: Mapped[int] = mapped_column(ForeignKey("experiments.id"), index=True)
@@ -459,6 +462,7 @@ class Import(Base):
     """
 
     __tablename__ = "imports"
+    __table_args__ = ONCE
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(120))
     size: Mapped[int] = mapped_column(BigInteger)  # bytes
@@ -476,6 +480,7 @@ class User(Base):
     """Somebody who signs in."""
 
     __tablename__ = "users"
+    __table_args__ = ONCE
     id: Mapped[int] = mapped_column(primary_key=True)
     email: Mapped[str] = mapped_column(String(254), unique=True)  # lower case
     name: Mapped[str] = mapped_column(String(120))

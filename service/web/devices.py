@@ -21,7 +21,7 @@ from service.images import ImageRefused
 from service.placing import PlacingRefused
 from service.registry import devices, experiments, rooms
 from service.registry.tables import DevicePhoto
-from service.web.reply import error, reply
+from service.web.reply import Instead, error, reply
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
@@ -78,10 +78,10 @@ def move_device(
 ) -> Response:
     """Say that a device is in a room (in none, with `room` empty) since some moment, until further notice."""
     form = {"room": room, "when": when, "at": at}
-    with request.app.state.registry.session() as session:
+    with request.app.state.registry.turn() as session:
         device = devices.find(session, key)
         if device is None:
-            return error(request, 404, "not_found")
+            raise Instead(error, request, 404, "not_found")
         moment, zone = now(request), request.app.state.settings.zone
         target = rooms.room(session, room) if room else None
         since, mistakes = _since(device, when, at, moment, zone)
@@ -90,15 +90,17 @@ def move_device(
         if not room and not placing.stays(device):
             mistakes = {"room": "missing", **mistakes}
         if placing.seen(device) != seen:
-            return _one(request, person, key, form, 409, meanwhile=True)
+            raise Instead(_one, request, person, key, form, 409, meanwhile=True)
         if since is None or mistakes:
-            return _one(request, person, key, form, 422, mistakes=mistakes)
+            raise Instead(_one, request, person, key, form, 422, mistakes=mistakes)
         try:
             wanted = placing.moved(device, target, since.astimezone(UTC), moment)
             noted = placing.keep(session, device, wanted, person.name, moment, zone)
         except PlacingRefused as refused:
             field = "at" if refused.laid is None else "when"
-            return _one(request, person, key, form, 422, mistakes={field: refused.code}, refused=refused)
+            raise Instead(
+                _one, request, person, key, form, 422, mistakes={field: refused.code}, refused=refused
+            ) from refused
     return _done(key, "noted" if noted else "moved")
 
 
@@ -114,11 +116,11 @@ def correct_stay(
 ) -> Response:
     """Correct when a device came into a room, or left it."""
     form = {"stay": stay, "start": start, "end": end}
-    with request.app.state.registry.session() as session:
+    with request.app.state.registry.turn() as session:
         device = devices.find(session, key)
         row = None if device is None else _row(device, stay)
         if device is None or row is None:
-            return error(request, 404, "not_found")
+            raise Instead(error, request, 404, "not_found")
         moment, zone = now(request), request.app.state.settings.zone
         mistakes, told = {}, {}
         for name, text in (("start", start), ("end", end)):
@@ -126,15 +128,17 @@ def correct_stay(
             if wrong and (name == "start" or text.strip()):
                 mistakes[name] = wrong
         if placing.seen(device) != seen:
-            return _one(request, person, key, form, 409, meanwhile=True)
+            raise Instead(_one, request, person, key, form, 409, meanwhile=True)
         begins, ends = told["start"], told["end"]
         if mistakes or begins is None:
-            return _one(request, person, key, form, 422, mistakes=mistakes)
+            raise Instead(_one, request, person, key, form, 422, mistakes=mistakes)
         try:
             wanted = placing.corrected(device, row, begins, ends, moment)
             noted = placing.keep(session, device, wanted, person.name, moment, zone)
         except PlacingRefused as refused:
-            return _one(request, person, key, form, 422, mistakes={"start": refused.code}, refused=refused)
+            raise Instead(
+                _one, request, person, key, form, 422, mistakes={"start": refused.code}, refused=refused
+            ) from refused
     return _done(key, "noted" if noted else "moved")
 
 
@@ -157,10 +161,10 @@ def describe_device(  # noqa: PLR0913, PLR0917 - the fields of its form
         "position": " ".join(position.split()),
     }
     form = {**texts, "heartbeat": heartbeat.strip(), "continues": continues.strip()}
-    with request.app.state.registry.session() as session:
+    with request.app.state.registry.turn() as session:
         device = devices.find(session, key)
         if device is None:
-            return error(request, 404, "not_found")
+            raise Instead(error, request, 404, "not_found")
         mistakes = {name: "long" for name, text in texts.items() if len(text) > LONGEST_TEXT[name]}
         mistakes |= {name: "bad" for name, text in texts.items() if not text.isprintable()}
         beat = form["heartbeat"]
@@ -172,18 +176,19 @@ def describe_device(  # noqa: PLR0913, PLR0917 - the fields of its form
         ):
             mistakes["continues"] = "unknown"
         if placing.seen(device) != seen:
-            return _one(request, person, key, form, 409, meanwhile=True)
+            raise Instead(_one, request, person, key, form, 409, meanwhile=True)
         if mistakes:
-            return _one(request, person, key, form, 422, mistakes=mistakes)
+            raise Instead(_one, request, person, key, form, 422, mistakes=mistakes)
         said: dict[str, str | int | None] = {name: texts[name] or None for name in LONGEST_TEXT}
         said |= {"heartbeat_minutes": minutes, "continues_key": form["continues"] or None}
         moment, zone = now(request), request.app.state.settings.zone
         try:
             noted = placing.describe(session, device, said, person.name, moment, zone)
         except PlacingRefused as refused:
-            session.rollback()
             mistakes = {"continues": refused.code}
-            return _one(request, person, key, form, 422, mistakes=mistakes, refused=refused)
+            raise Instead(
+                _one, request, person, key, form, 422, mistakes=mistakes, refused=refused
+            ) from refused
     return _done(key, "described" if noted is None else "noted" if noted else "moved")
 
 
@@ -211,9 +216,9 @@ def keep_photo(
         image = None if do == "remove" else images.encoded_anew(sent)
     except ImageRefused as refused:
         return _one(request, person, key, status=422, mistakes={"photo": refused.code})
-    with request.app.state.registry.session() as session:
+    with request.app.state.registry.turn() as session:
         if devices.find(session, key) is None:
-            return error(request, 404, "not_found")
+            raise Instead(error, request, 404, "not_found")
         kept = session.get(DevicePhoto, key)
         if image is not None:
             kept = kept or DevicePhoto(device_key=key)

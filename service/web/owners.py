@@ -12,7 +12,7 @@ from dashboards.pages.experiments import OwnerPage
 from service.asked import Typed
 from service.auth import Facilities, Person, csrf_checked
 from service.registry import experiments, users
-from service.web.reply import error, reply
+from service.web.reply import Instead, error, reply
 
 if TYPE_CHECKING:
     from typing import Literal
@@ -40,20 +40,20 @@ def hand_over(
     request: Request, person: Facilities, slug: str, owner: Typed = "", seen: Typed = ""
 ) -> Response:
     """Put it in somebody's hands, or nobody's; `seen` is in whose it was when the form was shown."""
-    with request.app.state.registry.session() as session:
+    with request.app.state.registry.turn() as session:
         experiment = experiments.find(session, slug)
         if experiment is None:
-            return error(request, 404, "not_found")
+            raise Instead(error, request, 404, "not_found")
         if not person.may_act_for(experiment.owner):
-            return reply(request, _page(session, experiment, person), 403, person)
+            raise Instead(reply, request, _page(session, experiment, person), 403, person)
         able = {str(each.id): each for each in users.able(session, "facilities")}
         if owner and owner not in able:
-            return reply(request, _page(session, experiment, person, mistake="person"), 422, person)
+            raise Instead(reply, request, _page(session, experiment, person, mistake="person"), 422, person)
         known = int(seen) if seen.isascii() and seen.isdigit() and len(seen) < 10 else None  # noqa: PLR2004 - a number of the registry
         if not experiments.hand_over(session, experiment, known, able.get(owner)):
             wanted = able[owner].id if owner else None
             page = _page(session, experiment, person, wanted=wanted, mistake="meanwhile")
-            return reply(request, page, 409, person)
+            raise Instead(reply, request, page, 409, person)
     return RedirectResponse(f"/experiments/{experiment.slug}", 303)
 
 

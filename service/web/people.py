@@ -43,7 +43,7 @@ def add_person(
 ) -> Response:
     """Somebody more; a password is chosen by a link, which their page makes."""
     email, name = email.strip(), " ".join(name.split())
-    with request.app.state.registry.session() as session:
+    with request.app.state.registry.turn() as session:
         mistakes = _address_mistake(session, email) | _mistakes(name, role)
         if not mistakes:
             user = users.add(session, email, name, role, None, datetime.now(UTC))

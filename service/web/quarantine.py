@@ -29,7 +29,7 @@ from service.asked import Number, Sent, Typed, today
 from service.auth import Facilities, Person, SignedIn, csrf_checked
 from service.registry import devices, mappings, quarantine
 from service.registry.tables import QuarantineCause
-from service.web.reply import error, reply
+from service.web.reply import Instead, error, reply
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,9 +113,9 @@ def drop_cause(request: Request, person: Facilities, cause: Number, why: Typed =
 @router.post("/quarantine/{cause}/map", dependencies=CHECKED)
 def map_cause(request: Request, person: Facilities, cause: Number, sent: Sent) -> Response:
     """Try what the messages of a cause are said to mean, or keep it and replay them."""
-    with request.app.state.registry.session() as session:
+    with request.app.state.registry.turn() as session:
         if session.get(QuarantineCause, cause) is None:
-            return error(request, 404, "not_found")
+            raise Instead(error, request, 404, "not_found")
         messages = mapping_form.messages(quarantine.recent(session, cause=cause, limit=mapping_form.TRIED))
         form = _sent(sent, _guess(messages, request.app.state.settings.zone))
         kept = _keep_or_try(request, session, person, form, messages, saving=sent.get("do") == "save")
@@ -133,15 +133,15 @@ def mapping_page(request: Request, person: SignedIn, number: Number) -> Response
 @router.post("/mappings/{number}", dependencies=CHECKED)
 def correct_mapping(request: Request, person: Facilities, number: Number, sent: Sent) -> Response:
     """Try a correction, or keep it as the next version and replay what it speaks of."""
-    with request.app.state.registry.session() as session:
+    with request.app.state.registry.turn() as session:
         row = mappings.holding(session, number)
         if row is None:
-            return error(request, 404, "not_found")
+            raise Instead(error, request, 404, "not_found")
         messages = _spoken_of(session, row.topic)
         before = Mapping.from_json(row.document)
         form = _sent(sent, mapping_form.filled(before, messages, request.app.state.settings.zone))
         if sent.get("version") != str(row.version):
-            return _one_mapping(request, person, number, form=form, status=409, meanwhile=True)
+            raise Instead(_one_mapping, request, person, number, form=form, status=409, meanwhile=True)
         saving = sent.get("do") == "save"
         kept = _keep_or_try(request, session, person, form, messages, saving=saving, number=number)
         if kept is None:
@@ -152,9 +152,9 @@ def correct_mapping(request: Request, person: Facilities, number: Number, sent: 
 @router.post("/mappings/{number}/withdraw", dependencies=CHECKED)
 def withdraw_mapping(request: Request, person: Facilities, number: Number) -> Response:
     """Let a mapping hold no longer: its messages wait again, their readings are withdrawn."""
-    with request.app.state.registry.session() as session:
+    with request.app.state.registry.turn() as session:
         if mappings.holding(session, number) is None:
-            return error(request, 404, "not_found")
+            raise Instead(error, request, 404, "not_found")
         mapping_form.withdraw(session, number, person.name, datetime.now(UTC))
     return RedirectResponse("/quarantine?done=withdraw", 303)
 

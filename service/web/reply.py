@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec
 from urllib.parse import urlencode
 
 from fastapi.responses import HTMLResponse
@@ -17,13 +18,24 @@ from service.auth import current_person
 from service.registry import quarantine
 
 if TYPE_CHECKING:
-    from fastapi import Request
+    from collections.abc import Callable
+
+    from fastapi import Request, Response
 
     from dashboards.pages.about import Fault
     from dashboards.pages.frame import Page
     from service.auth import Person
 
 _YEAR = 365 * 24 * 3600
+P = ParamSpec("P")
+
+
+class Instead(Exception):  # noqa: N818 - not an error: what is answered
+    """Nothing is written, and this page is the answer: made after the turn, so that nobody waits for it."""
+
+    def __init__(self, page: Callable[P, Response], *about: P.args, **more: P.kwargs) -> None:
+        super().__init__()
+        self.answer: Callable[[], Response] = partial(page, *about, **more)
 
 
 def reply(request: Request, page: Page, status: int = 200, person: Person | None = None) -> HTMLResponse:

@@ -14,7 +14,7 @@ from service import places
 from service.asked import Sent, Typed, now
 from service.auth import Facilities, Person, csrf_checked
 from service.registry import rooms
-from service.web.reply import error, reply
+from service.web.reply import Instead, error, reply
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,11 +39,11 @@ def add_site(request: Request, person: Facilities, form: Sent) -> Response:
     hours = _hours(form)
     if hours.mistakes:
         return _all(request, person, hours, 422)
-    with request.app.state.registry.session() as session:
+    with request.app.state.registry.turn() as session:
         name = hours.name.casefold()
         known = next((site for site in rooms.sites(session) if site.name.casefold() == name), None)
         if known is not None and places.site_seen(known) != places.site_seen(hours):
-            return _all(request, person, replace(hours, mistakes={"name": "taken"}), 422)
+            raise Instead(_all, request, person, replace(hours, mistakes={"name": "taken"}), 422)
         # sent twice it is one site
         site = known or places.save_site(session, None, hours, now(request), request.app.state.settings.zone)
         return _done(site.slug)
@@ -59,15 +59,15 @@ def site_page(request: Request, person: Facilities, slug: str, done: str = "") -
 def change_site(request: Request, person: Facilities, slug: str, form: Sent) -> Response:
     """Its name, hours and weekdays."""
     hours = _hours(form)
-    with request.app.state.registry.session() as session:
+    with request.app.state.registry.turn() as session:
         site = rooms.site(session, slug)
         if site is None:
-            return error(request, 404, "not_found")
+            raise Instead(error, request, 404, "not_found")
         twice = places.site_seen(hours)  # sent so, it is no conflict
         if places.site_seen(site) not in (form.get("seen"), twice):
-            return _one(request, person, slug, hours=hours, status=409, meanwhile=True)
+            raise Instead(_one, request, person, slug, hours=hours, status=409, meanwhile=True)
         if hours.mistakes:
-            return _one(request, person, slug, hours=hours, status=422, mistakes=hours.mistakes)
+            raise Instead(_one, request, person, slug, hours=hours, status=422, mistakes=hours.mistakes)
         places.save_site(session, site, hours, now(request), request.app.state.settings.zone)
     return _done(slug)
 
@@ -77,13 +77,13 @@ def close_site(
     request: Request, person: Facilities, slug: str, day: Typed = "", reason: Typed = "", year: Typed = ""
 ) -> Response:
     """Closed on a day, or on the public holidays of a year."""
-    with request.app.state.registry.session() as session:
+    with request.app.state.registry.turn() as session:
         site = rooms.site(session, slug)
         if site is None:
-            return error(request, 404, "not_found")
+            raise Instead(error, request, 404, "not_found")
         if year:
             if year not in {str(each) for each in _years(request)}:
-                return _one(request, person, slug, status=422, mistakes={"day": "bad"})
+                raise Instead(_one, request, person, slug, status=422, mistakes={"day": "bad"})
             places.close(session, site, places.public_holidays(int(year)), now(request))
             return _done(slug)
         reason = " ".join(reason.split())
@@ -94,7 +94,7 @@ def close_site(
         mistakes = places.closure_mistakes(when, reason)
         if mistakes:
             typed = {"day": day, "reason": reason}
-            return _one(request, person, slug, status=422, mistakes=mistakes, typed=typed)
+            raise Instead(_one, request, person, slug, status=422, mistakes=mistakes, typed=typed)
         places.close(session, site, {when: reason}, now(request))
     return _done(slug)
 
@@ -103,10 +103,10 @@ def close_site(
 def open_site(request: Request, person: Facilities, slug: str, day: Typed = "") -> Response:
     """Open on a day after all."""
     _ = person
-    with request.app.state.registry.session() as session:
+    with request.app.state.registry.turn() as session:
         site = rooms.site(session, slug)
         if site is None:
-            return error(request, 404, "not_found")
+            raise Instead(error, request, 404, "not_found")
         known = {closure.day.isoformat(): closure.day for closure in site.closures}
         if day in known:
             places.open_again(session, site, known[day], now(request))
@@ -117,17 +117,21 @@ def open_site(request: Request, person: Facilities, slug: str, day: Typed = "") 
 def add_rooms(request: Request, person: Facilities, slug: str, form: Sent) -> Response:
     """Rooms from a list: shown first with what is wrong, then kept with `sure`."""
     text = str(form.get("list", ""))
-    with request.app.state.registry.session() as session:
+    with request.app.state.registry.turn() as session:
         site = rooms.site(session, slug)
         if site is None:
-            return error(request, 404, "not_found")
+            raise Instead(error, request, 404, "not_found")
         rows = places.pasted(text[:MOST_TEXT])
         wrong = any(facts.mistakes for _, facts in rows)
         if not rows:
-            return _one(request, person, slug, status=422, mistakes={"list": "missing"}, typed={"list": text})
+            raise Instead(
+                _one, request, person, slug, status=422, mistakes={"list": "missing"}, typed={"list": text}
+            )
         if wrong or form.get("sure") != "yes":
             status = 422 if wrong else 200
-            return _one(request, person, slug, status=status, typed={"list": text}, rows=_lines(site, rows))
+            raise Instead(
+                _one, request, person, slug, status=status, typed={"list": text}, rows=_lines(site, rows)
+            )
         places.save_pasted(session, site, rows, now(request), request.app.state.settings.zone)
     return _done(slug)
 
@@ -135,12 +139,12 @@ def add_rooms(request: Request, person: Facilities, slug: str, form: Sent) -> Re
 @router.post("/site/{slug}/delete", dependencies=CHECKED)
 def delete_site(request: Request, person: Facilities, slug: str) -> Response:
     """Forget a site that has no room."""
-    with request.app.state.registry.session() as session:
+    with request.app.state.registry.turn() as session:
         site = rooms.site(session, slug)
         if site is None:
-            return error(request, 404, "not_found")
+            raise Instead(error, request, 404, "not_found")
         if site.rooms:
-            return _one(request, person, slug, status=409, mistakes={"delete": "rooms"})
+            raise Instead(_one, request, person, slug, status=409, mistakes={"delete": "rooms"})
         places.forget_site(session, site)
     return RedirectResponse("/sites", 303)
 
@@ -156,15 +160,15 @@ def change_room(request: Request, person: Facilities, slug: str, form: Sent) -> 
     """Its name, floor, seats, area, volume."""
     typed = {key: str(form.get(key, "")) for key in places.ORDER}
     facts = places.room_facts(typed)
-    with request.app.state.registry.session() as session:
+    with request.app.state.registry.turn() as session:
         room = rooms.room(session, slug)
         if room is None:
-            return error(request, 404, "not_found")
+            raise Instead(error, request, 404, "not_found")
         twice = places.room_seen(facts)  # sent so, it is no conflict
         if places.room_seen(room) not in (form.get("seen"), twice):
-            return _room(request, person, slug, typed, 409, meanwhile=True)
+            raise Instead(_room, request, person, slug, typed, 409, meanwhile=True)
         if facts.mistakes:
-            return _room(request, person, slug, typed, 422, mistakes=facts.mistakes)
+            raise Instead(_room, request, person, slug, typed, 422, mistakes=facts.mistakes)
         places.save_room(session, room.site, room, facts, now(request), request.app.state.settings.zone)
         return RedirectResponse(f"/site/{room.site.slug}?done=saved", 303)
 
@@ -172,12 +176,12 @@ def change_room(request: Request, person: Facilities, slug: str, form: Sent) -> 
 @router.post("/rooms/{slug}/delete", dependencies=CHECKED)
 def delete_room(request: Request, person: Facilities, slug: str) -> Response:
     """Forget a room on which nothing rests."""
-    with request.app.state.registry.session() as session:
+    with request.app.state.registry.turn() as session:
         room = rooms.room(session, slug)
         if room is None:
-            return error(request, 404, "not_found")
+            raise Instead(error, request, 404, "not_found")
         if places.refers(session, room):
-            return _room(request, person, slug, status=409, mistakes={"delete": "used"})
+            raise Instead(_room, request, person, slug, status=409, mistakes={"delete": "used"})
         site = room.site.slug
         places.forget_room(session, room)
     return _done(site)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import structlog
 from fastapi.testclient import TestClient
+from sqlalchemy import text as sql
 from sqlalchemy.exc import IntegrityError
 
 from sensors.receive import ReceiverConfig
@@ -100,9 +101,14 @@ def test_no_secret_of_a_working_day_is_in_the_log(listen, registry, tmp_path):
 
     def broken() -> None:
         with registry.session() as session:
+            session.execute(sql("SELECT :hash, :nothing"), {"hash": "hash-of-hall", "nothing": {}})
+
+    def there_already() -> None:
+        with registry.session() as session:
             session.add(Gateway(name="hall", added_at=now, broker_hash="$7$1000$salt$hash-of-hall"))
 
     app.add_api_route("/api/v1/broken", broken)
+    app.add_api_route("/api/v1/there-already", there_already)
     client = TestClient(app, raise_server_exceptions=False)
     bearer = {"Authorization": f"Bearer {token}"}
     form = client.get("/sign-in").text.partition('name="csrf" value="')[2].partition('"')[0]
@@ -113,6 +119,7 @@ def test_no_secret_of_a_working_day_is_in_the_log(listen, registry, tmp_path):
     client.post("/api/v1/readings", content=b"{", headers={**bearer, "Content-Type": "application/json"})
     client.get("/metrics", headers={"Authorization": "Bearer of-metrics-93"})
     assert client.get("/api/v1/broken").status_code == 500
+    assert client.get("/api/v1/there-already").status_code == 409
     session_token = client.cookies.get("temoin")
     text = logged()
     assert text.count('"route"') >= 7

@@ -1,6 +1,8 @@
 """The registry, the same on SQLite and on PostgreSQL."""
 
+import sqlite3
 import threading
+from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
@@ -10,7 +12,20 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
 from service.registry import Registry, RegistryError, quarantine
-from service.registry.tables import Base, Lease, Room, Site
+from service.registry.tables import (
+    Base,
+    Experiment,
+    Identity,
+    Import,
+    Lease,
+    Replay,
+    Room,
+    SecondFactor,
+    Share,
+    Site,
+    User,
+)
+from service.registry.tables import Session as SignedIn
 
 
 def together(works):
@@ -180,3 +195,81 @@ def test_what_waited_before_there_were_causes_is_one_cause_a_code(empty_registry
         assert (cause.code, cause.waiting, latest.landing_id) == ("empty", 2, 3)
         assert quarantine.drop(session, "old", datetime.now(UTC), code="empty") == 2
         assert quarantine.causes(session) == []
+
+
+OLD = """
+INSERT INTO sites (id, slug, name, opens, closes, weekdays) VALUES (1, 'm', 'M', '08:00', '19:00', '12345');
+INSERT INTO rooms (id, slug, name, site_id) VALUES (1, 'loire', 'Loire', 1);
+INSERT INTO users (id, email, name, role, active, created_at)
+    VALUES (1, 'm@v.example', 'Marie', 'reader', true, '2026-01-01 00:00:00'),
+           (2, 'n@v.example', 'Nora', 'reader', true, '2026-01-01 00:00:00');
+INSERT INTO sessions (token_sha256, kind, user_id, expires) VALUES ('a', 'session', 2, '2027-01-01 00:00:00');
+INSERT INTO identities (issuer, subject, user_id, linked_at) VALUES ('i', 's', 2, '2026-01-01 00:00:00');
+INSERT INTO experiments (id, slug, title, declared_at, washout, min_days, min_coverage, assignment, seed, alpha, interim, sheet)
+    VALUES (1, 'x', 'X', '2026-01-01 00:00:00', 5, 10, 0.7, 'unknown', 0, 0.05, false, '{}');
+INSERT INTO arms (experiment_id, room_id) VALUES (1, 1)
+"""  # noqa: E501
+LATER = """
+UPDATE experiments SET owner_id = 2;
+INSERT INTO second_factors (user_id, sealed_secret, recovery_sha256, last_step, enrolled_at)
+    VALUES (2, 's', '[]', 1, '2026-01-01 00:00:00')
+"""
+
+
+def write(registry, statements):
+    with registry.engine.begin() as connection:
+        for statement in statements.split(";"):
+            connection.exec_driver_sql(statement)
+
+
+def test_migrating_loses_nothing_that_refers_to_what_is_rebuilt(empty_registry):
+    """Who signs in how, whose an experiment is, its rooms: SQLite deletes them with a dropped table."""
+    empty_registry.migrate("0019")
+    write(empty_registry, OLD)
+    empty_registry.migrate("0023")
+    write(empty_registry, LATER)
+    empty_registry.migrate()
+    with empty_registry.session() as session:
+        experiment = session.scalars(select(Experiment)).one()
+        assert (experiment.owner.name, [arm.room.name for arm in experiment.arms]) == ("Nora", ["Loire"])
+        for table in (SignedIn, Identity, SecondFactor):
+            assert session.scalars(select(table.user_id)).all() == [2]
+    test_a_room_needs_its_site(empty_registry)
+
+
+def test_a_migration_that_leaves_something_in_the_air_is_taken_back(registry):
+    with closing(sqlite3.connect(registry.url.database)) as other:
+        other.execute("INSERT INTO rooms (slug, name, site_id) VALUES ('a', 'A', 12)")
+        other.commit()
+    with pytest.raises(RegistryError, match="A row of rooms refers to one of sites that is not there"):
+        registry.migrate()
+
+
+def test_a_number_is_not_given_to_another_once_it_was_somebodys(empty_registry, now):
+    """Those of before the migration neither: an address or a line of the log speaks of one thing only."""
+
+    def four(n):
+        return [
+            User(email=f"{n}@v.example", name="Z", created_at=now),
+            Import(name="a.csv", size=1, added_at=now, added_by="m"),
+            Share(token_sha256=n, experiment=trial, made_at=now, made_by="m", expires=now, frozen={}),
+            Replay(asked_at=now, asked_by="m"),
+        ]
+
+    def numbers_once_gone(n):
+        with empty_registry.session() as session:
+            rows = four(n)
+            session.add_all(rows)
+            session.flush()
+            numbers = [row.id for row in rows]
+        with empty_registry.session() as session:
+            for row in rows:
+                session.delete(session.get(type(row), row.id))
+        return numbers
+
+    trial = Experiment(slug="x", title="X", declared_at=now, sheet={})
+    empty_registry.migrate("0023")
+    with empty_registry.session() as session:
+        session.add_all(four("a"))
+    empty_registry.migrate()
+    assert [numbers_once_gone(n) for n in "bc"] == [[2] * 4, [3] * 4]
