@@ -123,7 +123,7 @@ def test_the_neighbour_that_a_stay_touches_gives_way(world, staff):
     assert date(2026, 3, 6) in days_marked(world)
     refused = sent(staff, "/device/stay", stay=str(stay), start="2026-03-01T08:00", end="")
     assert refused.status_code == 422
-    assert "Il serait parti de la salle d’avant" in refused.text
+    assert "Il serait parti de la salle précédente" in refused.text
     assert 'value="2026-03-01T08:00"' in refused.text
 
 
