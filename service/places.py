@@ -6,7 +6,6 @@ again.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, exists, select
 
+from service import version
 from service.placing import CENTURY, days_measured
 from service.registry import devices
 from service.registry.tables import Base, Booking, Calendar, Closure, Room, Site
@@ -259,19 +259,14 @@ def _referring() -> list[Column[Any]]:
     return [key.parent for key in keys if key.column.table is Room.__table__]
 
 
-def seen(*facts: object) -> str:
-    """What somebody sees who opens a form; another value when it is sent says that it changed meanwhile."""
-    return hashlib.sha256("\n".join(map(str, facts)).encode()).hexdigest()[:16]
-
-
 def site_seen(site: Site | Hours) -> str:
     """What is seen of a site's name and hours."""
-    return seen(site.name, site.opens, site.closes, site.weekdays)
+    return version.of(site.name, site.opens, site.closes, site.weekdays)
 
 
 def room_seen(room: Room | Facts) -> str:
     """What is seen of a room."""
-    return seen(*(getattr(room, key) for key in ORDER))
+    return version.of(*(getattr(room, key) for key in ORDER))
 
 
 def free_slug(session: Session, table: type[Room | Site], name: str) -> str:

@@ -7,13 +7,12 @@ today goes to no room that is free, until it is over; it may go to no room at al
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
-from service import embargo
+from service import embargo, version
 from service.registry import devices, experiments
 from service.registry.tables import Deviation, Device, Placement, Room
 
@@ -64,9 +63,8 @@ def here(device: Device, now: datetime) -> Placement | None:
 def seen(device: Device) -> str:
     """What somebody sees who opens the form: another value when it is sent says that it changed meanwhile."""
     facts = (device.label, device.model, device.position, device.heartbeat_minutes, device.continues_key)
-    told = [str(fact) for fact in facts]
-    told += [f"{stay.room.slug} {stay.start.isoformat()} {stay.end}" for stay in stays(device)]
-    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
+    told = (f"{stay.room.slug} {stay.start.isoformat()} {stay.end}" for stay in stays(device))
+    return version.of(*facts, *told)
 
 
 def moved(device: Device, room: Room | None, since: datetime, now: datetime) -> list[Stay]:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from fastapi import APIRouter, Depends, HTTPException, Request
 from pydantic import Field
 
+from service import version
 from service.api.mistakes import refuse
 from service.api.paging import Part
 from service.api.said import Said
 from service.api.unchanged import Have
 from service.asked import Number
 from service.auth import needs
-from service.places import seen
 from service.registry import identities, people, users
 from service.registry.people import Facts, LastAdministrator
 
@@ -183,7 +183,7 @@ def _name(said: str) -> str:
 
 
 def _version(facts: Facts) -> str:
-    return seen(facts.name, facts.role, facts.active)
+    return version.of(facts.name, facts.role, facts.active)
 
 
 def _facts(user: User) -> dict[str, Any]:
