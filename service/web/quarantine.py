@@ -32,7 +32,7 @@ from service.registry.tables import QuarantineCause
 from service.web.reply import Instead, error, reply
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from zoneinfo import ZoneInfo
 
     from sqlalchemy.orm import Session
@@ -256,30 +256,29 @@ def _keep_or_try(
     except MappingRefused as refused:
         other = mappings.in_the_way(session, form.topic, number) if refused.code == "overlap" else ""
         return {"status": 422, "mistake": refused.code, "other": other}
-    zone = request.app.state.settings.zone
-    sealed = _sealed(request, session)
+    return {"tried": tuple(_tried(request, session, mapping, messages))}
+
+
+def _tried(
+    request: Request, session: Session, mapping: Mapping, messages: Sequence[Message]
+) -> Iterator[TriedLine]:
+    """What each message would give; while an experiment runs, without values."""
+    zone, sealed = request.app.state.settings.zone, _sealed(request, session)
     found = mapping_form.tried(mapping, messages, zone)
     known = devices.known(session, {each.device for _, readings, _ in found for each in readings})
-    return {
-        "tried": tuple(
-            TriedLine(
-                message.topic,
-                tuple(
-                    (
-                        each.device,
-                        each.device in known,
-                        each.metric,
-                        None if sealed else each.value,
-                        each.time.astimezone(zone),
-                        each.time_source,
-                    )
-                    for each in readings
-                ),
-                reason,
+    for message, readings, reason in found:
+        told = (
+            (
+                each.device,
+                each.device in known,
+                each.metric,
+                None if sealed else each.value,
+                each.time.astimezone(zone),
+                each.time_source,
             )
-            for message, readings, reason in found
+            for each in readings
         )
-    }
+        yield TriedLine(message.topic, tuple(told), reason)
 
 
 # ------------------------------------------------------------------------------------------ what is shown
