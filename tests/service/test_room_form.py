@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sqlite3
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -13,6 +12,7 @@ from sqlalchemy import select
 
 from sensors.reading import StoreError
 from service.registry.tables import Answer, Device, Placement, Room, Site
+from service.room_form import room_key
 from service.web import form
 
 
@@ -25,7 +25,7 @@ def loire(app, registry, monkeypatch):
     with registry.session() as session:
         room = Room(slug="loire", name="Loire", capacity=8, site=Site(slug="mairie", name="Mairie"))
         session.add(Placement(device=device, room=room, start=seen - timedelta(days=3)))
-    return f"/r/loire?k={form.room_key(SimpleNamespace(app=app), 'loire')}"
+    return f"/r/loire?k={room_key(app.state.settings, 'loire')}"
 
 
 def answered(stranger, address):
