@@ -38,11 +38,27 @@ def settings(tmp_path) -> Settings:
     return Settings(data_dir=tmp_path / "data")
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory) -> Path:
+    """An SQLite registry to be copied, which takes a fortieth of the time to migrate one."""
+    path = tmp_path_factory.mktemp("migrated") / "registry.db"
+    registry = Registry(f"sqlite:///{path}")
+    registry.migrate()
+    registry.close()
+    return path
+
+
+def _copied(migrated: Path, registry: Registry) -> None:
+    path = Path(registry.url.database)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(migrated, path)
+
+
 @pytest.fixture
-def registry(settings):
+def registry(settings, migrated):
     """A migrated SQLite registry."""
     registry = Registry(settings.registry_url)
-    registry.migrate()
+    _copied(migrated, registry)
     yield registry
     registry.close()
 
@@ -116,19 +132,35 @@ def empty_registry(request, settings):
     registry.close()
 
 
-@pytest.fixture
-def either_registry(empty_registry):
+@pytest.fixture(scope="session")
+def migrated_database(postgresql) -> str:
+    """The name of a migrated database, likewise."""
+    url = _new_database(postgresql)
+    registry = Registry(url)
+    registry.migrate()
+    registry.close()
+    return url.rpartition("/")[2]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def either_registry(request, settings):
     """A migrated registry of each kind."""
-    empty_registry.migrate()
-    return empty_registry
+    if request.param == "sqlite":
+        registry = Registry(settings.registry_url)
+        _copied(request.getfixturevalue("migrated"), registry)
+    else:
+        template = request.getfixturevalue("migrated_database")
+        registry = Registry(_new_database(request.getfixturevalue("postgresql"), template))
+    yield registry
+    registry.close()
 
 
-def _new_database(url: str) -> str:
+def _new_database(url: str, template: str = "template1") -> str:
     import psycopg  # noqa: PLC0415 - only with the server
 
     name = f"temoin_{time.monotonic_ns()}"
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
     return url.rpartition("/")[0] + f"/{name}"
 
 
