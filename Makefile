@@ -21,7 +21,7 @@ demo: $(VENV)/.run ## Everything on this machine, no server needed; prints the a
 	@exec $(BIN)/temoin demo --port $(PORT) $(ARGS)
 
 test: $(VENV)/.dev ## The tests; what cannot run here is skipped and says what is missing
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder $(ARGS) || { rm -f .coverage; exit 1; }
+	@$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder $(ARGS) || { rm -f .coverage; exit 1; }
 
 check: lint types .coverage ## Style, types, import rules, branch coverage (tests run again if anything changed)
 	@$(BIN)/coverage report --skip-covered
@@ -55,7 +55,7 @@ lock: $(VENV)/.dev ## Renew the three lock files of hashes from pyproject.toml
 	@$(LOCK) --group build -o service/deploy/build.lock
 
 .coverage: $(VENV)/.dev $(shell git ls-files 2>/dev/null)
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report= $(ARGS) || { rm -f $@; exit 1; }
+	@$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder --cov --cov-report= $(ARGS) || { rm -f $@; exit 1; }
 
 clean: ## Forget the virtual environment and every cache
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov
