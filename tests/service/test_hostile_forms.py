@@ -455,7 +455,7 @@ def anywhere(either_registry, settings):
 UNSTORABLE = {"NUL": "a\0b", "huge": "9" * 30}  # no text of PostgreSQL, no integer of either
 
 
-@pytest.mark.parametrize("empty_registry", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("either_registry", ["postgresql"], indirect=True)
 def test_a_field_that_a_database_cannot_hold_has_a_sentence(anywhere):
     """Neither NUL nor a number of thirty digits reaches a database that would refuse it."""
     wrong = []
