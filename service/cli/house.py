@@ -152,9 +152,12 @@ def declare(
 
 def _plans(session: Session, experiments: Iterable[Experiment], today: date) -> dict[str, Plan]:
     """What each experiment whose change is still to come could tell, by its slug."""
+    from service.registry.experiments import status  # noqa: PLC0415 - SQLAlchemy is not for --help
     from service.results import plan_of  # noqa: PLC0415 - numbers are not for --help
 
-    plans = {each.slug: plan_of(session, each, today) for each in experiments if _to_come(each, today)}
+    plans = {
+        each.slug: plan_of(session, each, today) for each in experiments if status(each, today) == "planned"
+    }
     return {slug: plan for slug, plan in plans.items() if plan is not None}
 
 
@@ -164,13 +167,6 @@ def _show_plans(plans: dict[str, Plan], locale: Locale) -> None:
     for slug, plan in plans.items():
         typer.echo(f"\n{slug}, as it would be locked:")
         show_plan(plan, locale.value)
-
-
-def _to_come(experiment: Experiment, today: date) -> bool:
-    from service.registry.experiments import first_switch  # noqa: PLC0415 - SQLAlchemy is not for --help
-
-    switch = first_switch(experiment)
-    return switch is not None and switch > today
 
 
 @user_app.command("add")
